@@ -1,0 +1,89 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+
+namespace ManyHands.Serialization;
+
+/// <summary>
+/// Reads what <see cref="PayloadWriter"/> wrote. Every length is checked against what is left before anything is allocated,
+/// so bytes from a damaged or hostile process end in <see cref="InvalidPayloadException"/> and nothing worse.
+/// </summary>
+internal ref struct PayloadReader
+{
+    private readonly ReadOnlyMemory<byte> memory;
+    private readonly ReadOnlySpan<byte> span;
+    private int position;
+
+    public PayloadReader(ReadOnlyMemory<byte> memory, TransferContext? context = null)
+    {
+        this.memory = memory;
+        span = memory.Span;
+        Context = context;
+    }
+
+    /// <summary>The receiving side's counterpart of <see cref="PayloadWriter.Context"/>.</summary>
+    public TransferContext? Context { get; }
+
+    public readonly int Remaining => span.Length - position;
+
+    public byte ReadByte() => ReadUnmanaged<byte>();
+
+    public T ReadUnmanaged<T>()
+        where T : unmanaged
+    {
+        Require(Unsafe.SizeOf<T>());
+        T value = Unsafe.ReadUnaligned<T>(in span[position]);
+        position += Unsafe.SizeOf<T>();
+        return value;
+    }
+
+    public ReadOnlySpan<byte> ReadBytes(int count)
+    {
+        Require(count);
+        ReadOnlySpan<byte> bytes = span.Slice(position, count);
+        position += count;
+        return bytes;
+    }
+
+    public ReadOnlyMemory<byte> ReadMemory(int count)
+    {
+        Require(count);
+        ReadOnlyMemory<byte> bytes = memory.Slice(position, count);
+        position += count;
+        return bytes;
+    }
+
+    public string? ReadString()
+    {
+        int length = ReadUnmanaged<int>();
+        if (length == -1)
+            return null;
+        if (length < 0 || length > Remaining / sizeof(char))
+            throw InvalidPayloadException.BadLength(length, Remaining);
+        return new string(MemoryMarshal.Cast<byte, char>(ReadBytes(length * sizeof(char))));
+    }
+
+    public string ReadRequiredString() =>
+        ReadString() ?? throw new InvalidPayloadException("A text that must be there is missing.");
+
+    /// <summary>Reads a count of things that take at least <paramref name="bytesEach"/> bytes each, so that a false count can't make us allocate.</summary>
+    public int ReadCount(int bytesEach)
+    {
+        int count = ReadUnmanaged<int>();
+        if (count < 0 || (long)count * bytesEach > Remaining)
+            throw InvalidPayloadException.BadLength(count, Remaining);
+        return count;
+    }
+
+    private readonly void Require(int count)
+    {
+        if ((uint)count > (uint)Remaining)
+            throw InvalidPayloadException.BadLength(count, Remaining);
+    }
+}
+
+/// <summary>Bytes that no encoder of ours wrote.</summary>
+internal sealed class InvalidPayloadException(string message, Exception? inner = null) : Exception(message, inner)
+{
+    public static InvalidPayloadException BadLength(long asked, int left) =>
+        new($"The payload is damaged: it speaks of {asked:N0} bytes or items where {left:N0} bytes are left.");
+}
