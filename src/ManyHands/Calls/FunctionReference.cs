@@ -1,0 +1,273 @@
+using System.Collections.Concurrent;
+using System.Reflection;
+using System.Runtime.CompilerServices;
+using ManyHands.Serialization;
+
+namespace ManyHands.Calls;
+
+/// <summary>What a function's target is, which decides how it travels.</summary>
+internal enum TargetKind : byte
+{
+    /// <summary>A static method: nothing travels.</summary>
+    None,
+
+    /// <summary>An object without fields, such as the one the compiler makes for lambdas that capture nothing: the other side makes its own.</summary>
+    Stateless,
+
+    /// <summary>Captured variables, or an object of the caller's own class: copied field by field.</summary>
+    Fields,
+
+    /// <summary>A value of a type that the codec knows, such as the text in <c>text.Contains</c>.</summary>
+    Value,
+}
+
+/// <summary>
+/// A function as it is named to other processes: the module it was compiled into, by its version id, and its metadata token there.
+/// The definition is sent once to each worker; after that, calls carry only <see cref="Id"/>. Only a parent names functions to its
+/// child, never the other way round.
+/// </summary>
+internal sealed class FunctionReference
+{
+    private static readonly ConcurrentDictionary<(MethodInfo Method, Type DelegateType, Type CallType, Type? TargetType), FunctionReference> Known = new();
+    private static int lastId;
+
+    private FunctionReference(string name, byte[] definition, TargetKind targetKind, FieldwiseCopier? targetFields, Codec? targetCodec)
+    {
+        Id = Interlocked.Increment(ref lastId);
+        Name = name;
+        Definition = definition;
+        TargetKind = targetKind;
+        TargetFields = targetFields;
+        TargetCodec = targetCodec;
+    }
+
+    /// <summary>Unique in this process, small and dense; workers index a table with it.</summary>
+    public int Id { get; }
+
+    public string Name { get; }
+
+    public byte[] Definition { get; }
+
+    private TargetKind TargetKind { get; }
+
+    private FieldwiseCopier? TargetFields { get; }
+
+    private Codec? TargetCodec { get; }
+
+    /// <summary>Finds or makes the reference for a call's function.</summary>
+    /// <exception cref="UnsendableCallException">No other process could find this function.</exception>
+    public static FunctionReference For(Call call) =>
+        Known.GetOrAdd(
+            (call.Function.Method, call.Function.GetType(), call.GetType(), call.Function.Target?.GetType()),
+            static (_, call) => Create(call),
+            call);
+
+    public void WriteTarget(PayloadWriter writer, object? target)
+    {
+        switch (TargetKind)
+        {
+            case TargetKind.Fields:
+                TargetFields!.Write(writer, target!);
+                break;
+            case TargetKind.Value:
+                TargetCodec!.WriteObject(writer, target);
+                break;
+        }
+    }
+
+    private static FunctionReference Create(Call call)
+    {
+        Delegate function = call.Function;
+        MethodInfo method = function.Method;
+        string name = FunctionNames.Of(method);
+        if (function.HasSingleTarget is false)
+            throw new UnsendableCallException($"'{name}' is several functions in one delegate; make a call for each.");
+        if (method.DeclaringType is not { } declaring || method.Module.Assembly.IsDynamic || method is System.Reflection.Emit.DynamicMethod)
+        {
+            throw new UnsendableCallException(
+                $"'{name}' was generated at run time, so another process has no such function. Write it as a method or a lambda of your program.");
+        }
+
+        if (string.IsNullOrEmpty(method.Module.Assembly.Location))
+        {
+            throw new UnsendableCallException(
+                $"'{name}' comes from {method.Module.Assembly.GetName().Name}, which was loaded from memory, so another process can't find it. Load it from a file.");
+        }
+
+        (TargetKind kind, FieldwiseCopier? fields, Codec? codec) = KindOf(function.Target);
+        using PayloadWriter writer = new();
+        writer.WriteString(name);
+        writer.WriteUnmanaged(method.Module.ModuleVersionId);
+        writer.WriteUnmanaged(method.MetadataToken);
+        TypeReference.Write(writer, declaring);
+        Type[] methodArguments = method.IsGenericMethod ? method.GetGenericArguments() : [];
+        TypeReference.WriteMany(writer, methodArguments);
+        TypeReference.Write(writer, function.GetType());
+        TypeReference.WriteMany(writer, call.ArgumentsType.GetGenericArguments());
+        bool hasResult = call.ResultType != typeof(NoResult);
+        writer.WriteUnmanaged(hasResult);
+        if (hasResult)
+            TypeReference.Write(writer, call.ResultType);
+        writer.WriteByte((byte)kind);
+        if (kind != TargetKind.None)
+            TypeReference.Write(writer, function.Target!.GetType());
+        return new FunctionReference(name, writer.WrittenSpan.ToArray(), kind, fields, codec);
+    }
+
+    private static (TargetKind Kind, FieldwiseCopier? Fields, Codec? Codec) KindOf(object? target)
+    {
+        if (target is null)
+            return (TargetKind.None, null, null);
+        Type type = target.GetType();
+        if (FieldwiseCopier.Applies(type))
+        {
+            FieldwiseCopier fields = FieldwiseCopier.For(type);
+            return fields.IsEmpty ? (TargetKind.Stateless, null, null) : (TargetKind.Fields, fields, null);
+        }
+
+        return (TargetKind.Value, null, Codec.For(type));
+    }
+}
+
+/// <summary>
+/// A function as the receiving side knows it: found in its own assemblies, ready to be called with arguments from a payload.
+/// </summary>
+internal abstract class ResolvedFunction(string name)
+{
+    public string Name { get; } = name;
+
+    /// <summary>Finds the function that a <see cref="FunctionReference"/> defines.</summary>
+    /// <exception cref="FunctionNotFoundException">This process has no such function, or another build of it.</exception>
+    public static ResolvedFunction Resolve(ReadOnlyMemory<byte> definition)
+    {
+        PayloadReader reader = new(definition);
+        string name = reader.ReadRequiredString();
+        try
+        {
+            Guid build = reader.ReadUnmanaged<Guid>();
+            int token = reader.ReadUnmanaged<int>();
+            Type declaring = TypeReference.Read(ref reader);
+            Type[] methodArguments = TypeReference.ReadMany(ref reader);
+            Type delegateType = TypeReference.Read(ref reader);
+            Type[] arguments = TypeReference.ReadMany(ref reader);
+            Type result = reader.ReadUnmanaged<bool>() ? TypeReference.Read(ref reader) : typeof(NoResult);
+            TargetKind kind = (TargetKind)reader.ReadByte();
+            Type? target = kind == TargetKind.None ? null : TypeReference.Read(ref reader);
+
+            if (declaring.Module.ModuleVersionId != build)
+            {
+                throw new FunctionNotFoundException(
+                    $"'{name}' can't be found: this process loaded another build of {declaring.Module.Assembly.GetName().Name} from {declaring.Module.Assembly.Location}. Were its files replaced while the program ran?");
+            }
+
+            Type argumentsType = arguments.Length switch
+            {
+                0 => typeof(Arguments),
+                1 => typeof(Arguments<>).MakeGenericType(arguments),
+                2 => typeof(Arguments<,>).MakeGenericType(arguments),
+                _ => typeof(Arguments<,,>).MakeGenericType(arguments),
+            };
+            return (ResolvedFunction)Activator.CreateInstance(
+                typeof(ResolvedFunction<,>).MakeGenericType(argumentsType, result),
+                name,
+                FindMethod(declaring, token, methodArguments),
+                delegateType,
+                kind,
+                target)!;
+        }
+        catch (Exception failure) when (failure is not FunctionNotFoundException)
+        {
+            Exception reason = failure is TargetInvocationException { InnerException: { } inner } ? inner : failure;
+            throw new FunctionNotFoundException($"'{name}' can't be found in this process: {reason.Message}", reason);
+        }
+    }
+
+    /// <summary>Reads target and arguments.</summary>
+    public abstract PreparedCall Prepare(ref PayloadReader reader);
+
+    private static MethodInfo FindMethod(Type declaring, int token, Type[] methodArguments)
+    {
+        MethodInfo method = declaring.IsGenericType
+            ? Array.Find(
+                declaring.GetMethods(BindingFlags.Static | BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly),
+                candidate => candidate.MetadataToken == token)!
+            : (MethodInfo)declaring.Module.ResolveMethod(token)!;
+        return methodArguments.Length == 0 ? method : method.MakeGenericMethod(methodArguments);
+    }
+}
+
+/// <summary>A call that has everything it needs to run, once.</summary>
+internal abstract class PreparedCall
+{
+    /// <summary>Calls the function and writes its result; completes synchronously if the function does.</summary>
+    public abstract ValueTask RunAsync(PayloadWriter result, CancellationToken token);
+}
+
+/// <inheritdoc/>
+internal sealed class ResolvedFunction<TArguments, TResult> : ResolvedFunction
+    where TArguments : struct, IArguments<TArguments>
+{
+    private readonly MethodInfo method;
+    private readonly Type delegateType;
+    private readonly TargetKind targetKind;
+    private readonly Type? targetType;
+    private readonly Delegate? shared;
+
+    public ResolvedFunction(string name, MethodInfo method, Type delegateType, TargetKind targetKind, Type? targetType)
+        : base(name)
+    {
+        this.method = method;
+        this.delegateType = delegateType;
+        this.targetKind = targetKind;
+        this.targetType = targetType;
+        shared = targetKind switch
+        {
+            TargetKind.None => Delegate.CreateDelegate(delegateType, method),
+            TargetKind.Stateless => Delegate.CreateDelegate(delegateType, RuntimeHelpers.GetUninitializedObject(targetType!), method),
+            _ => null,
+        };
+    }
+
+    public override PreparedCall Prepare(ref PayloadReader reader)
+    {
+        Delegate function = shared ?? Delegate.CreateDelegate(delegateType, ReadTarget(ref reader)!, method);
+        return new Prepared(function, TArguments.Read(ref reader));
+    }
+
+    private object? ReadTarget(ref PayloadReader reader) => targetKind == TargetKind.Fields
+        ? FieldwiseCopier.For(targetType!).Read(ref reader)
+        : Codec.For(targetType!).ReadObject(ref reader);
+
+    private sealed class Prepared(Delegate function, TArguments arguments) : PreparedCall
+    {
+        public override ValueTask RunAsync(PayloadWriter result, CancellationToken token)
+        {
+            ValueTask<TResult> pending = arguments.Invoke<TResult>(function, token);
+            if (!pending.IsCompletedSuccessfully)
+                return AwaitAndWrite(pending, result);
+            WriteResult(pending.Result, result);
+            return default;
+        }
+
+        private static async ValueTask AwaitAndWrite(ValueTask<TResult> pending, PayloadWriter result) =>
+            WriteResult(await pending.ConfigureAwait(false), result);
+
+        private static void WriteResult(TResult value, PayloadWriter result)
+        {
+            try
+            {
+                Codec<TResult>.Instance.Write(result, value);
+            }
+            catch (Exception reason) when (reason is UnsendableValueException or PayloadTooLargeException)
+            {
+                throw new UnsendableResultException($"the result ({TypeNames.Of(typeof(TResult))}) can't travel back: {reason.Message}", reason);
+            }
+        }
+    }
+}
+
+/// <summary>The receiving process has no such function, or another build of it.</summary>
+internal sealed class FunctionNotFoundException(string message, Exception? inner = null) : Exception(message, inner);
+
+/// <summary>The function ended well, but what it returned can't travel.</summary>
+internal sealed class UnsendableResultException(string message, Exception inner) : Exception(message, inner);

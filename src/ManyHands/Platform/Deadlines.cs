@@ -1,0 +1,106 @@
+using System.Diagnostics;
+
+namespace ManyHands.Platform;
+
+/// <summary>
+/// Runs short callbacks when their time has come, on one thread of its own: a thread pool whose threads are all taken delays no deadline.
+/// The thread starts with the first deadline and ends when there have been none for a while.
+/// </summary>
+internal static class Deadlines
+{
+    private static readonly TimeSpan IdleTime = TimeSpan.FromSeconds(1);
+    private static readonly Lock Gate = new();
+    private static readonly PriorityQueue<Deadline, long> Waiting = new();
+    private static readonly AutoResetEvent Changed = new(false);
+    private static Thread? thread;
+
+    /// <summary>Calls back once, not before the time is over. The callback must be short and must not throw.</summary>
+    public static Deadline After(TimeSpan time, Action callback)
+    {
+        Deadline deadline = new(Stopwatch.GetTimestamp() + (long)(time.TotalSeconds * Stopwatch.Frequency), callback);
+        lock (Gate)
+        {
+            Waiting.Enqueue(deadline, deadline.Due);
+            if (thread is null)
+            {
+                thread = new Thread(Run) { Name = "ManyHands deadlines", IsBackground = true };
+                thread.Start();
+            }
+            else if (Waiting.Peek() == deadline)
+            {
+                Changed.Set();
+            }
+        }
+
+        return deadline;
+    }
+
+    private static void Run()
+    {
+        while (true)
+        {
+            TimeSpan wait = IdleTime;
+            Deadline? due = null;
+            lock (Gate)
+            {
+                while (Waiting.TryPeek(out Deadline? next, out long time))
+                {
+                    if (next.IsCanceled)
+                    {
+                        Waiting.Dequeue();
+                        continue;
+                    }
+
+                    long left = time - Stopwatch.GetTimestamp();
+                    if (left <= 0)
+                        due = Waiting.Dequeue();
+                    else
+                        wait = TimeSpan.FromSeconds((double)left / Stopwatch.Frequency) + TimeSpan.FromMilliseconds(0.5);
+                    break;
+                }
+            }
+
+            if (due is not null)
+            {
+                due.Fire();
+                continue;
+            }
+
+            // Longer waits are cut into pieces, so that deadlines cancelled meanwhile don't keep the thread for hours.
+            bool changed = Changed.WaitOne(wait < IdleTime ? wait : IdleTime);
+            lock (Gate)
+            {
+                if (changed || HasLiveDeadline())
+                    continue;
+                thread = null;
+                return;
+            }
+        }
+    }
+
+    private static bool HasLiveDeadline()
+    {
+        while (Waiting.TryPeek(out Deadline? next, out _))
+        {
+            if (!next.IsCanceled)
+                return true;
+            Waiting.Dequeue();
+        }
+
+        return false;
+    }
+}
+
+/// <summary>One callback that waits for its time.</summary>
+internal sealed class Deadline(long due, Action callback)
+{
+    private Action? callback = callback;
+
+    public long Due { get; } = due;
+
+    public bool IsCanceled => Volatile.Read(ref callback) is null;
+
+    public void Cancel() => Volatile.Write(ref callback, null);
+
+    public void Fire() => Interlocked.Exchange(ref callback, null)?.Invoke();
+}

@@ -1,0 +1,149 @@
+using ManyHands.Calls;
+using ManyHands.Workers;
+
+namespace ManyHands.Pools;
+
+/// <summary>The engine of <see cref="Pool.Coroutines"/>: at most so many calls under way, all on the coroutines' thread.</summary>
+internal sealed class CoroutinePool(int limit, CoroutinePoolOptions options) : Pool
+{
+    private static int lastPool;
+
+    private readonly string name = $"Pool-{Interlocked.Increment(ref lastPool)}";
+    private readonly Lock gate = new();
+    private readonly Queue<LocalCall> queue = new();
+    private readonly HashSet<LocalCall> running = [];
+    private readonly CallCounters counters = new();
+    private readonly CancellationTokenSource stopping = new();
+    private bool initialized;
+    private bool closed;
+    private PoolBrokenException? broken;
+    private TaskCompletionSource? drained;
+
+    public override PoolStatistics Statistics
+    {
+        get
+        {
+            lock (gate)
+                return counters.Snapshot("coroutines", limit, [], queue.Count(call => !call.IsCompleted), running.Count, 0, 0);
+        }
+    }
+
+    internal override int MapWidth => limit;
+
+    public override Task WarmUpAsync(CancellationToken cancellationToken = default) =>
+        StartCall(new Call<Arguments, Serialization.NoResult>(static () => { }, default, null, cancellationToken));
+
+    public override async ValueTask DisposeAsync()
+    {
+        Task wait = Task.CompletedTask;
+        lock (gate)
+        {
+            closed = true;
+            if (running.Count > 0 || queue.Count > 0)
+                wait = (drained ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
+        }
+
+        try
+        {
+            await wait.WaitAsync(options.ShutdownTimeout).ConfigureAwait(false);
+        }
+        catch (TimeoutException)
+        {
+            // What doesn't listen can't be ended; its callers are told below.
+        }
+
+        Kill();
+    }
+
+    public override void Kill()
+    {
+        LocalCall[] left;
+        lock (gate)
+        {
+            closed = true;
+            left = [.. queue, .. running];
+            queue.Clear();
+            drained?.TrySetResult();
+        }
+
+        _ = stopping.CancelAsync();
+        foreach (LocalCall call in left)
+            call.Fail(Closed());
+    }
+
+    internal override Task<TResult> StartCall<TResult>(Call<TResult> call)
+    {
+        if (call.Token.IsCancellationRequested)
+            return Task.FromCanceled<TResult>(call.Token);
+        LocalCall<TResult> local = new(call, counters.Count, stopping.Token);
+        lock (gate)
+        {
+            if (closed)
+                throw Closed();
+            if (broken is not null)
+                throw new PoolBrokenException(broken.Message, broken.InnerException);
+            if (running.Count < limit)
+                Start(local);
+            else
+                queue.Enqueue(local);
+        }
+
+        return local.Task;
+    }
+
+    private void Start(LocalCall call)
+    {
+        running.Add(call);
+        CoroutineLoop.Start(name, call.Name, static state =>
+        {
+            (CoroutinePool pool, LocalCall call) = ((CoroutinePool, LocalCall))state!;
+            pool.RunAsync(call);
+        }, (this, call));
+    }
+
+    private async void RunAsync(LocalCall call)
+    {
+        if (Initialize() && call.TryStart())
+            await call.RunAsync();
+        CoroutineLoop.Ended();
+        lock (gate)
+        {
+            running.Remove(call);
+            while (running.Count < limit && queue.TryDequeue(out LocalCall? next))
+            {
+                if (!next.IsCompleted)
+                    Start(next);
+            }
+
+            if (running.Count == 0)
+                drained?.TrySetResult();
+        }
+    }
+
+    // On the coroutines' thread, so no two calls can get here at once.
+    private bool Initialize()
+    {
+        if (initialized)
+            return broken is null;
+        initialized = true;
+        try
+        {
+            options.Initializer?.Invoke();
+            return true;
+        }
+        catch (Exception reason)
+        {
+            LocalCall[] left;
+            lock (gate)
+            {
+                broken = new PoolBrokenException($"The pool's initializer threw {reason.GetType().Name}: {reason.Message}", reason);
+                left = [.. queue, .. running];
+                queue.Clear();
+            }
+
+            foreach (LocalCall call in left)
+                call.Fail(broken);
+            return false;
+        }
+    }
+}

@@ -1,0 +1,154 @@
+using ManyHands.Calls;
+using ManyHands.Platform;
+
+namespace ManyHands.Pools;
+
+/// <summary>
+/// A call in an engine that shares the caller's memory. The function can be asked to stop but not be made to: when it doesn't within the grace,
+/// the caller gets its answer and the function runs on in the place it has.
+/// </summary>
+internal abstract class LocalCall
+{
+    public abstract string Name { get; }
+
+    public abstract bool IsCompleted { get; }
+
+    /// <summary>Whether it may run; false if it was cancelled while it waited.</summary>
+    public abstract bool TryStart();
+
+    /// <summary>Calls the function on this thread. Never throws; the outcome is the caller's.</summary>
+    public abstract ValueTask RunAsync();
+
+    public abstract void Fail(Exception exception);
+}
+
+/// <inheritdoc/>
+internal sealed class LocalCall<TResult> : LocalCall
+{
+    private const int Waiting = 0;
+    private const int Running = 1;
+    private const int Ended = 2;
+
+    private readonly Call<TResult> call;
+    private readonly CancellationToken poolStops;
+    private readonly Action<Task> count;
+    private readonly TaskCompletionSource<TResult> outcome = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly CancellationTokenRegistration registration;
+    private CancellationTokenSource? stop;
+    private Deadline? deadline;
+    private int state;
+    private bool timedOut;
+
+    public LocalCall(Call<TResult> call, Action<Task> count, CancellationToken poolStops)
+    {
+        this.call = call;
+        this.poolStops = poolStops;
+        this.count = count;
+        if (call.Token.CanBeCanceled)
+            registration = call.Token.UnsafeRegister(static self => ((LocalCall<TResult>)self!).OnCallerCancels(), this);
+    }
+
+    public Task<TResult> Task => outcome.Task;
+
+    public override string Name => call.Name;
+
+    public override bool IsCompleted => outcome.Task.IsCompleted;
+
+    public override bool TryStart()
+    {
+        if (Interlocked.CompareExchange(ref state, Running, Waiting) != Waiting)
+            return false;
+        if (call.Token.CanBeCanceled || call.Options.HasTimeout)
+            stop = CancellationTokenSource.CreateLinkedTokenSource(call.Token, poolStops);
+        if (call.Options.HasTimeout)
+            deadline = Deadlines.After(call.Options.Timeout!.Value, OnTimeout);
+        return true;
+    }
+
+    public override ValueTask RunAsync()
+    {
+        ValueTask<TResult> running;
+        try
+        {
+            running = call.Invoke(stop?.Token ?? poolStops);
+        }
+        catch (Exception exception)
+        {
+            End(exception, default!);
+            return default;
+        }
+
+        if (!running.IsCompletedSuccessfully)
+            return Await(running);
+        End(null, running.Result);
+        return default;
+    }
+
+    public override void Fail(Exception exception) => Complete(static (outcome, exception) => outcome.TrySetException(exception), exception);
+
+    private async ValueTask Await(ValueTask<TResult> running)
+    {
+        // The continuation stays in the engine's own context: a coroutine goes on on its thread.
+        try
+        {
+            End(null, await running);
+        }
+        catch (Exception exception)
+        {
+            End(exception, default!);
+        }
+    }
+
+    private void End(Exception? exception, TResult result)
+    {
+        deadline?.Cancel();
+        if (Volatile.Read(ref timedOut))
+            Complete(static (outcome, exception) => outcome.TrySetException(exception), TimedOut());
+        else if (exception is null)
+            Complete(static (outcome, result) => outcome.TrySetResult(result), result);
+        else if (exception is OperationCanceledException && call.Token.IsCancellationRequested)
+            Complete(static (outcome, token) => outcome.TrySetCanceled(token), call.Token);
+        else
+            Complete(static (outcome, exception) => outcome.TrySetException(exception), exception);
+        registration.Unregister();
+
+        // Disposed after the outcome: the function has ended, nobody else holds the token.
+        stop?.Dispose();
+    }
+
+    private void OnCallerCancels()
+    {
+        if (Interlocked.CompareExchange(ref state, Ended, Waiting) == Waiting)
+        {
+            Complete(static (outcome, token) => outcome.TrySetCanceled(token), call.Token);
+            return;
+        }
+
+        Deadlines.After(call.Options.Grace, () => Complete(static (outcome, token) => outcome.TrySetCanceled(token), call.Token));
+    }
+
+    private void OnTimeout()
+    {
+        Volatile.Write(ref timedOut, true);
+        try
+        {
+            // Off the deadlines' thread: a registration of the user's may take its time.
+            _ = stop!.CancelAsync();
+        }
+        catch (ObjectDisposedException)
+        {
+            // The function ended at this very moment.
+        }
+
+        Deadlines.After(call.Options.Grace, () => Complete(static (outcome, exception) => outcome.TrySetException(exception), TimedOut()));
+    }
+
+    private CallTimeoutException TimedOut() =>
+        new($"{call.Name} ran longer than its timeout of {call.Options.Timeout!.Value.TotalSeconds:0.###} s.", call.Options.Timeout!.Value);
+
+    private void Complete<TState>(Func<TaskCompletionSource<TResult>, TState, bool> complete, TState state)
+    {
+        if (complete(outcome, state))
+            count(outcome.Task);
+    }
+}

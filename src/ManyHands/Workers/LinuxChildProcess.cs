@@ -1,0 +1,350 @@
+using System.Collections;
+using System.Net.Sockets;
+using System.Runtime.InteropServices;
+using System.Runtime.Versioning;
+using System.Text;
+using ManyHands.Platform;
+using ManyHands.Transport;
+
+namespace ManyHands.Workers;
+
+/// <summary>
+/// A child on Linux, started with posix_spawn, because it must inherit descriptors that nobody else can reach: its end of the channel and a
+/// pidfd of its parent. Everything else that is open here is closed there.
+/// </summary>
+/// <remarks>
+/// Each child leads a process group of its own: killing the group ends whatever it has started by ordinary means, and a Ctrl-C at the
+/// terminal reaches the parent only, who decides.
+/// </remarks>
+[SupportedOSPlatform("linux")]
+internal sealed unsafe class LinuxChildProcess : ChildProcess
+{
+    /// <summary>The child's end of the channel, as the child sees it.</summary>
+    public const int ChannelDescriptor = 3;
+
+    /// <summary>A pidfd of the parent, as the child sees it.</summary>
+    public const int ParentDescriptor = 4;
+
+    private const int FirstFreeDescriptor = 5;
+    private const int LowestSource = 16;
+    private const int OpaqueStructSize = 1024;
+    private static readonly DescriptorPoller Ends = new("ManyHands children");
+    private static readonly DescriptorPoller Outputs = new("ManyHands output");
+    private static readonly bool CanCloseFrom = HasExport("posix_spawn_file_actions_addclosefrom_np");
+
+    private readonly Lock gate = new();
+    private readonly int pidfd;
+    private readonly Pipe standardOutput;
+    private readonly Pipe standardError;
+    private bool reaped;
+
+    private LinuxChildProcess(int id, int pidfd, Channel channel, ChildOutput output, int outputDescriptor, int errorDescriptor)
+    {
+        Id = id;
+        this.pidfd = pidfd;
+        Channel = channel;
+        Output = output;
+        output.ProcessId = id;
+        standardOutput = new Pipe(outputDescriptor, new LineSplitter(text => output.Line(isError: false, text)));
+        standardError = new Pipe(errorDescriptor, new LineSplitter(text => output.Line(isError: true, text)));
+        Ends.Add(pidfd, OnEnd);
+    }
+
+    public override int Id { get; }
+
+    public override Channel Channel { get; }
+
+    public override ChildOutput Output { get; }
+
+    public static new LinuxChildProcess Start(ChildStart start)
+    {
+        RuntimeLayout layout = RuntimeLayout.Current;
+
+        // All sources lie above the targets 0–4, whatever was open or closed in this process before: no duplication overwrites another's source.
+        int socketOurs = -1, socketTheirs = -1, parent = -1, outputRead = -1, outputWrite = -1, errorRead = -1, errorWrite = -1, pidfd = -1;
+        try
+        {
+            int* pair = stackalloc int[2];
+            Linux.Check(Linux.SocketPair(Linux.SocketFamilyUnix, Linux.SocketStream | Linux.SocketCloseOnExec, 0, pair), "socketpair");
+            socketOurs = MoveUp(pair[0]);
+            socketTheirs = MoveUp(pair[1]);
+            Linux.Check(Linux.Pipe(pair, Linux.OpenCloseOnExec), "pipe2");
+            outputRead = MoveUp(pair[0]);
+            outputWrite = MoveUp(pair[1]);
+            Linux.Check(Linux.Pipe(pair, Linux.OpenCloseOnExec), "pipe2");
+            errorRead = MoveUp(pair[0]);
+            errorWrite = MoveUp(pair[1]);
+            parent = MoveUp(Linux.PidfdOpen(Environment.ProcessId));
+
+            int id = Spawn(layout, start, [(outputWrite, 1), (errorWrite, 2), (socketTheirs, ChannelDescriptor), (parent, ParentDescriptor)]);
+            pidfd = MoveUp(Linux.PidfdOpen(id));
+
+            SocketChannel channel = new(new Socket(new SafeSocketHandle(socketOurs, ownsHandle: true)), sendWaits: false);
+            socketOurs = -1;
+            LinuxChildProcess child = new(id, pidfd, channel, new ChildOutput(start.Output), outputRead, errorRead);
+            pidfd = outputRead = errorRead = -1;
+            return child;
+        }
+        finally
+        {
+            foreach (int descriptor in (ReadOnlySpan<int>)[socketOurs, socketTheirs, parent, outputRead, outputWrite, errorRead, errorWrite, pidfd])
+            {
+                if (descriptor >= 0)
+                    Linux.Close(descriptor);
+            }
+        }
+    }
+
+    public override void Terminate()
+    {
+        lock (gate)
+        {
+            if (!reaped)
+                Linux.PidfdSignal(pidfd, Linux.Sigterm);
+        }
+    }
+
+    public override void Kill()
+    {
+        lock (gate)
+        {
+            if (!reaped)
+                KillGroup();
+        }
+    }
+
+    public override void Dispose()
+    {
+        Channel.Dispose();
+        standardOutput.Finish();
+        standardError.Finish();
+    }
+
+    // The child looks for unread output after the call. If it saw none, the poller has read it all, but may not have handed it on yet.
+    public override void DrainOutput(bool wroteSome)
+    {
+        if (wroteSome || standardOutput.IsReading)
+            standardOutput.Drain();
+        if (wroteSome || standardError.IsReading)
+            standardError.Drain();
+    }
+
+    // On the thread that watches all children. The zombie keeps its number, and so its group's, until it is reaped below.
+    private void OnEnd()
+    {
+        Linux.ChildInformation information = default;
+        if (Linux.WaitId(Linux.WaitByPidfd, (uint)pidfd, &information, Linux.WaitExited | Linux.WaitNoHang | Linux.WaitKeepWaitable) == 0 && information.Pid == 0)
+            return;
+        Ends.Remove(pidfd);
+        bool exited = information.Code == Linux.ChildExited;
+        bool known = information.Pid != 0;
+        lock (gate)
+        {
+            // What a crashed or killed worker has started is of no use to anyone; a worker that exits leaves behind what it meant to.
+            if (known && !(exited && information.Status == 0))
+                KillGroup();
+            Linux.WaitId(Linux.WaitByPidfd, (uint)pidfd, &information, Linux.WaitExited | Linux.WaitNoHang);
+            reaped = true;
+            Linux.Close(pidfd);
+        }
+
+        standardOutput.Finish();
+        standardError.Finish();
+        MarkEnded(known ? new ProcessEnd(exited ? information.Status : null, exited ? null : information.Status) : default);
+
+        // The channel ends by itself, unless something else got hold of the child's end.
+        Deadlines.After(TimeSpan.FromSeconds(1), Channel.Close);
+    }
+
+    private void KillGroup()
+    {
+        Linux.Kill(-Id, Linux.Sigkill);
+        Linux.PidfdSignal(pidfd, Linux.Sigkill);
+    }
+
+    private static int Spawn(RuntimeLayout layout, ChildStart start, ReadOnlySpan<(int From, int To)> descriptors)
+    {
+        byte* actions = stackalloc byte[OpaqueStructSize];
+        byte* attributes = stackalloc byte[OpaqueStructSize];
+        byte* allSignals = stackalloc byte[128];
+        byte* noSignals = stackalloc byte[128];
+        new Span<byte>(allSignals, 128).Fill(0xff);
+        new Span<byte>(noSignals, 128).Clear();
+
+        List<nint> texts = [];
+        nint path = Text(layout.Muxer, texts);
+        nint nothing = Text("/dev/null", texts);
+        byte** arguments = Texts([layout.Muxer, .. layout.Arguments, "--inherited", start.Name], texts);
+        byte** environment = Texts(EnvironmentOf(start), texts);
+        Must(Linux.SpawnActionsInitialize(actions));
+        Must(Linux.SpawnAttributesInitialize(attributes));
+        try
+        {
+            Must(Linux.SpawnActionsOpen(actions, 0, (byte*)nothing, Linux.OpenReadOnly, 0));
+            foreach ((int from, int to) in descriptors)
+                Must(Linux.SpawnActionsDuplicate(actions, from, to));
+            if (CanCloseFrom)
+                Must(Linux.SpawnActionsCloseFrom(actions, FirstFreeDescriptor));
+            if (start.WorkingDirectory is not null)
+                Must(Linux.SpawnActionsChangeDirectory(actions, (byte*)Text(Path.GetFullPath(start.WorkingDirectory), texts)));
+
+            // .NET ignores SIGPIPE and may block signals in the starting thread; both would be inherited.
+            Must(Linux.SpawnAttributesSetFlags(attributes, Linux.SpawnSetProcessGroup | Linux.SpawnSetSignalDefaults | Linux.SpawnSetSignalMask));
+            Must(Linux.SpawnAttributesSetProcessGroup(attributes, 0));
+            Must(Linux.SpawnAttributesSetSignalDefaults(attributes, allSignals));
+            Must(Linux.SpawnAttributesSetSignalMask(attributes, noSignals));
+
+            int id;
+            int error = Linux.Spawn(&id, (byte*)path, actions, attributes, arguments, environment);
+            return error == 0 ? id : throw Linux.Failure($"Starting {layout.Muxer}", error);
+        }
+        finally
+        {
+            _ = Linux.SpawnActionsDestroy(actions);
+            _ = Linux.SpawnAttributesDestroy(attributes);
+            NativeMemory.Free(arguments);
+            NativeMemory.Free(environment);
+            foreach (nint text in texts)
+                NativeMemory.Free((void*)text);
+        }
+    }
+
+    private static void Must(int error)
+    {
+        if (error != 0)
+            throw Linux.Failure("Preparing the start of a worker", error);
+    }
+
+    private static List<string> EnvironmentOf(ChildStart start)
+    {
+        List<string> variables = [];
+        foreach (DictionaryEntry variable in Environment.GetEnvironmentVariables())
+        {
+            if (!start.Environment.ContainsKey((string)variable.Key))
+                variables.Add($"{variable.Key}={variable.Value}");
+        }
+
+        foreach ((string name, string? value) in start.Environment)
+        {
+            if (value is not null)
+                variables.Add($"{name}={value}");
+        }
+
+        return variables;
+    }
+
+    private static nint Text(string text, List<nint> texts)
+    {
+        int length = Encoding.UTF8.GetByteCount(text);
+        byte* copy = (byte*)NativeMemory.Alloc((nuint)length + 1);
+        Encoding.UTF8.GetBytes(text, new Span<byte>(copy, length));
+        copy[length] = 0;
+        texts.Add((nint)copy);
+        return (nint)copy;
+    }
+
+    private static byte** Texts(List<string> values, List<nint> texts)
+    {
+        byte** array = (byte**)NativeMemory.Alloc((nuint)(values.Count + 1), (nuint)sizeof(byte*));
+        for (int i = 0; i < values.Count; i++)
+            array[i] = (byte*)Text(values[i], texts);
+        array[values.Count] = null;
+        return array;
+    }
+
+    private static int MoveUp(int descriptor)
+    {
+        if (descriptor >= LowestSource)
+            return descriptor;
+        try
+        {
+            return Linux.DuplicateAbove(descriptor, LowestSource);
+        }
+        finally
+        {
+            Linux.Close(descriptor);
+        }
+    }
+
+    private static bool HasExport(string name) =>
+        NativeLibrary.TryLoad("libc.so.6", out nint library) && NativeLibrary.TryGetExport(library, name, out _);
+
+    /// <summary>The reading end of one of the child's output streams.</summary>
+    private sealed class Pipe
+    {
+        private const int BufferSize = 16 * 1024;
+        private const int MostAtOnce = 1024 * 1024;
+
+        private readonly Lock gate = new();
+        private readonly LineSplitter lines;
+        private int descriptor;
+        private bool reading;
+
+        public Pipe(int descriptor, LineSplitter lines)
+        {
+            this.descriptor = descriptor;
+            this.lines = lines;
+            Linux.SetNonBlocking(descriptor);
+            Outputs.Add(descriptor, Drain);
+        }
+
+        /// <summary>Set before the first byte is read and cleared after the last line is handed on.</summary>
+        public bool IsReading => Volatile.Read(ref reading);
+
+        /// <summary>Reads what is there, or a good deal of it: a child that writes without end must not keep the reader.</summary>
+        public void Drain()
+        {
+            lock (gate)
+            {
+                Volatile.Write(ref reading, true);
+                if (descriptor >= 0 && !Read(MostAtOnce))
+                    Close();
+                Volatile.Write(ref reading, false);
+            }
+        }
+
+        /// <summary>Reads what is left and closes. Whoever else still holds the writing end writes to nobody.</summary>
+        public void Finish()
+        {
+            lock (gate)
+            {
+                if (descriptor < 0)
+                    return;
+                Read(MostAtOnce);
+                Close();
+            }
+        }
+
+        private void Close()
+        {
+            Outputs.Remove(descriptor);
+            Linux.Close(descriptor);
+            descriptor = -1;
+            lines.Finish();
+        }
+
+        // False at the end of the stream.
+        private bool Read(int most)
+        {
+            byte* buffer = stackalloc byte[BufferSize];
+            for (int read = 0; read < most;)
+            {
+                nint count = Linux.Read(descriptor, buffer, BufferSize);
+                if (count == 0)
+                    return false;
+                if (count < 0)
+                {
+                    int error = Marshal.GetLastPInvokeError();
+                    if (error == Linux.ErrorInterrupted)
+                        continue;
+                    return error == Linux.ErrorAgain;
+                }
+
+                lines.Add(new ReadOnlySpan<byte>(buffer, (int)count));
+                read += (int)count;
+            }
+
+            return true;
+        }
+    }
+}
