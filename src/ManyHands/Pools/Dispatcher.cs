@@ -556,6 +556,7 @@ internal sealed class Dispatcher(int limit, ProcessPoolOptions options, PendingC
                 Output = options.Output,
                 StartTimeout = options.StartTimeout,
                 Initializer = initializer,
+                Portable = options.Portable,
             },
             this);
         workers.Add(link, new PoolWorker { Link = link });

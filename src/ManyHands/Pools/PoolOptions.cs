@@ -62,6 +62,9 @@ public sealed record ProcessPoolOptions
     /// </summary>
     public Action<WorkerOutputLine>? Output { get; init; }
 
+    /// <summary>Starts workers in the way that works on every platform; for tests of it on Linux.</summary>
+    internal bool Portable { get; init; }
+
     internal void Validate()
     {
         ArgumentNullException.ThrowIfNull(Environment);

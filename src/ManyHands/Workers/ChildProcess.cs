@@ -31,8 +31,6 @@ internal abstract class ChildProcess : IDisposable
     private ProcessEnd end;
     private TimeSpan runTime;
 
-    public static bool ForcePortable { get; set; }
-
     public abstract int Id { get; }
 
     public abstract Channel Channel { get; }
@@ -43,7 +41,7 @@ internal abstract class ChildProcess : IDisposable
 
     /// <exception cref="IOException">The system refused.</exception>
     public static ChildProcess Start(ChildStart start) =>
-        OperatingSystem.IsLinux() && !start.Portable && !ForcePortable ? LinuxChildProcess.Start(start) : PortableChildProcess.Start(start);
+        OperatingSystem.IsLinux() && !start.Portable ? LinuxChildProcess.Start(start) : PortableChildProcess.Start(start);
 
     /// <summary>Waits until the process has ended and its output has been handed on.</summary>
     public bool WaitForEnd(TimeSpan timeout, out ProcessEnd processEnd)

@@ -49,6 +49,9 @@ internal sealed record WorkerSettings
 
     public TimeSpan StartTimeout { get; init; } = TimeSpan.FromSeconds(30);
 
+    /// <inheritdoc cref="ChildStart.Portable"/>
+    public bool Portable { get; init; }
+
     /// <summary>Runs before the worker is ready; null for none. Shared by all workers of a pool.</summary>
     public PendingCall? Initializer { get; init; }
 
@@ -173,6 +176,7 @@ internal sealed class WorkerLink
                 Environment = settings.Environment,
                 WorkingDirectory = settings.WorkingDirectory,
                 Output = settings.Output,
+                Portable = settings.Portable,
             });
         }
         catch (Exception failure)

@@ -1,0 +1,5 @@
+using Xunit.Sdk;
+using Xunit.v3;
+
+// Tests count this process's children, descriptors and threads, so no two may run at a time.
+[assembly: Parallelization(Mode = ParallelMode.None)]
