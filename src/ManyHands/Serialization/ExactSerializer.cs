@@ -15,7 +15,8 @@ internal static class ExactSerializer
     // The checks before count only what they look into, so the serializer gets room for the flat records inside the deepest object.
     private const int SerializerDepth = MaxDepth + 24;
 
-    public static readonly MessagePackSerializer Instance = new()
+    /// <summary>For values of any depth; only on a <see cref="RoomyStack"/>.</summary>
+    public static readonly MessagePackSerializer Deep = new()
     {
         // A property that was set to 0 but starts as 5 must be sent, or it would arrive as 5.
         SerializeDefaultValues = SerializeDefaultValuesPolicy.Always,
@@ -43,8 +44,11 @@ internal static class ExactSerializer
             new JsonElementConverter(),
             new JsonDocumentConverter(),
         ],
-        ConverterFactories = [new BitwiseConverterFactory(), new StackConverterFactory()],
+        ConverterFactories = [new BitwiseConverterFactory(), new BlockConverterFactory(), new StackConverterFactory()],
     };
+
+    /// <summary>For values of few levels, as nearly all are. It shares the other one's converters.</summary>
+    public static readonly MessagePackSerializer Shallow = Deep with { StartingContext = new SerializationContext { MaxDepth = RoomyStack.LevelsAnywhere } };
 
     public static ITypeShape<T> ShapeOf<T>() => ReflectionTypeShapeProvider.Default.GetTypeShape<T>();
 }

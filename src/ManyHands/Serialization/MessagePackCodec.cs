@@ -30,10 +30,9 @@ internal sealed class MessagePackCodec<T> : Codec<T>
             throw refusal.ToException(typeof(T));
         Examine(in value);
         int start = writer.Length;
-        writer.WriteUnmanaged(0);
         try
         {
-            Serialize(writer, in value);
+            WriteBlock(writer, in value);
         }
         catch (Exception exception)
         {
@@ -43,36 +42,64 @@ internal sealed class MessagePackCodec<T> : Codec<T>
             throw new UnsendableValueException($"{ReadableName.Of(typeof(T))} couldn't be written: {Innermost(exception).Message}", exception);
         }
 
-        int length = writer.Length - start - sizeof(int);
-        writer.PatchInt32(start, length);
         if (suspects.Count > 0)
             Prove(writer, start);
     }
 
     public override T Read(ref PayloadReader reader)
     {
-        int length = reader.ReadUnmanaged<int>();
-        if (length < 0 || length > reader.Remaining)
+        int frame = reader.ReadUnmanaged<int>();
+        long length = Math.Abs((long)frame);
+        if (length > reader.Remaining)
             throw InvalidPayloadException.BadLength(length, reader.Remaining);
-        ReadOnlyMemory<byte> bytes = reader.ReadMemory(length);
+        ReadOnlyMemory<byte> bytes = reader.ReadMemory((int)length);
         if (shape is null || refusal is not null)
             throw new InvalidPayloadException($"'{ReadableName.Of(typeof(T))}' never travels.");
-        return Deserialize(bytes);
+        return ReadBlock(bytes, isDeep: frame < 0);
     }
 
-    private void Serialize(PayloadWriter writer, in T value)
+    /// <summary>Writes a length, negative for a value of so many levels that it needs a stack of its own, and the value.</summary>
+    private void WriteBlock(PayloadWriter writer, in T value)
+    {
+        int start = writer.Length;
+        writer.WriteUnmanaged(0);
+        try
+        {
+            Serialize(writer, in value, ExactSerializer.Shallow);
+            writer.PatchInt32(start, writer.Length - start - sizeof(int));
+        }
+        catch (MessagePackSerializationException exception) when (Innermost(exception) is MessagePackSerializationException)
+        {
+            // Too deep, most likely; if not, it will fail there again.
+            writer.Truncate(start + sizeof(int));
+            T deep = value;
+            RoomyStack.Run(() => Serialize(writer, in deep, ExactSerializer.Deep));
+            writer.PatchInt32(start, -(writer.Length - start - sizeof(int)));
+        }
+    }
+
+    private T ReadBlock(ReadOnlyMemory<byte> bytes, bool isDeep)
+    {
+        if (!isDeep)
+            return Deserialize(bytes, ExactSerializer.Shallow);
+        T? value = default;
+        RoomyStack.Run(() => value = Deserialize(bytes, ExactSerializer.Deep));
+        return value!;
+    }
+
+    private void Serialize(PayloadWriter writer, in T value, MessagePackSerializer serializer)
     {
         MessagePackWriter packed = new(writer);
-        ExactSerializer.Instance.Serialize(ref packed, in value, shape!);
+        serializer.Serialize(ref packed, in value, shape!);
         packed.Flush();
     }
 
-    private T Deserialize(ReadOnlyMemory<byte> bytes)
+    private T Deserialize(ReadOnlyMemory<byte> bytes, MessagePackSerializer serializer)
     {
         try
         {
             MessagePackReader packed = new(bytes);
-            T? value = ExactSerializer.Instance.Deserialize(ref packed, shape!);
+            T? value = serializer.Deserialize(ref packed, shape!);
             if (!packed.End)
                 throw new InvalidPayloadException($"The payload is damaged: bytes are left over after a {ReadableName.Of(typeof(T))}.");
             return value!;
@@ -105,13 +132,13 @@ internal sealed class MessagePackCodec<T> : Codec<T>
     /// </summary>
     private void Prove(PayloadWriter writer, int start)
     {
-        int first = start + sizeof(int);
         string? difference = null;
-        using PayloadWriter again = new(writer.Length - first + 1);
+        using PayloadWriter again = new(writer.Length - start);
         try
         {
-            Serialize(again, Deserialize(writer.WrittenMemory[first..]));
-            if (!IsSameContent(again.WrittenSpan, writer.WrittenSpan[first..]))
+            PayloadReader reader = new(writer.WrittenMemory[start..]);
+            WriteBlock(again, Read(ref reader));
+            if (!IsSameContent(again.WrittenSpan, writer.WrittenSpan[start..]))
                 difference = "a copy of it has other values";
         }
         catch (Exception exception)

@@ -26,6 +26,7 @@ public class HostilePayloadTests
         ["framework types"] = With((new Uri("https://a.b/c"), CultureInfo.GetCultureInfo("de-DE"), IPAddress.IPv6Loopback, new Version(1, 2), 1.50m, DateTime.UnixEpoch, DateTimeOffset.UnixEpoch)),
         ["immutable"] = With((ImmutableArray.Create(1, 2), ImmutableList.Create("a"), new Stack<Point>([new(1, 2)]), new System.Collections.BitArray(9))),
         ["numbers"] = With((new List<double> { 1, 2 }, new List<bool> { true }, new HashSet<long> { 1 }, new byte[] { 1, 2 }, System.Numerics.BigInteger.Pow(3, 99), Int128.MaxValue)),
+        ["deep"] = With(Enumerable.Range(0, 60).Aggregate(new Nest(), static (nest, _) => new Nest { Items = [nest] })),
         ["JSON"] = With(JsonDocument.Parse("""{"a":[1,{"b":null}]}""").RootElement),
         ["class with checks"] = With(new Checked("a", 3)),
     };
@@ -82,8 +83,12 @@ public class HostilePayloadTests
     {
         byte[] nested = new byte[1_000_000];
         Array.Fill(nested, (byte)0x91);
-        BitConverter.TryWriteBytes(nested, nested.Length - sizeof(int));
-        Assert.Throws<InvalidPayloadException>(() => Journey.Read<Nest>(nested));
+        // The sign says whether the sender thinks it deep.
+        foreach (int sign in (int[])[1, -1])
+        {
+            BitConverter.TryWriteBytes(nested, sign * (nested.Length - sizeof(int)));
+            Assert.Throws<InvalidPayloadException>(() => Journey.Read<Nest>(nested));
+        }
     }
 
     [Fact]

@@ -39,6 +39,10 @@ internal static class Portrait
             case float number:
                 text.Append(CultureInfo.InvariantCulture, $"float {BitConverter.SingleToInt32Bits(number):x}");
                 return;
+            case bool truth:
+                // Any byte but 0 counts as true, but only 1 equals it.
+                text.Append(CultureInfo.InvariantCulture, $"bool {Unsafe.BitCast<bool, byte>(truth)}");
+                return;
             case DateTime time:
                 text.Append(CultureInfo.InvariantCulture, $"{time.Ticks} {time.Kind}");
                 return;
