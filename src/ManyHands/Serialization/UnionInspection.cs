@@ -16,24 +16,39 @@ internal static class UnionInspection
         }
 
         itself.IsComplete = true;
-        ValueCheck<TUnion>?[] cases = new ValueCheck<TUnion>?[shape.UnionCases.Count];
-        foreach (IUnionCaseShape unionCase in shape.UnionCases)
+        List<(Type Type, ValueCheck<TUnion>? Check)> cases = [];
+        foreach (IUnionCaseShape unionCase in shape.UnionCases.OrderBy(static unionCase => unionCase.Index))
         {
-            cases[unionCase.Index] = unionCase.UnionCaseType.Type == typeof(TUnion)
-                ? itself.Check
-                : (ValueCheck<TUnion>?)unionCase.Accept(inspector, inspection);
+            Type type = unionCase.UnionCaseType.Type;
+            cases.Add((type, type == typeof(TUnion) ? itself.Check : (ValueCheck<TUnion>?)unionCase.Accept(inspector, inspection)));
         }
 
-        Getter<TUnion, int> indexOf = shape.GetGetUnionCaseIndex();
-        inspection.Check = (in value, depth) =>
+        // The cases of an F# union have no types of their own that one could see.
+        bool isTold = cases.Select(static known => known.Type).Distinct().Count() < cases.Count;
+        inspection.Check = isTold ? ByIndex(shape.GetGetUnionCaseIndex(), [.. cases.Select(static known => known.Check)]) : ByType(cases, itself);
+    }
+
+    private static ValueCheck<TUnion> ByIndex<TUnion>(Getter<TUnion, int> indexOf, ValueCheck<TUnion>?[] cases) => (in value, depth) =>
+    {
+        if (value is null)
+            return null;
+        TUnion subject = value;
+        int index = indexOf(ref subject);
+        return index < 0 ? Unlisted(value.GetType(), typeof(TUnion)) : cases[index]?.Invoke(in value, depth);
+    };
+
+    private static ValueCheck<TUnion> ByType<TUnion>(List<(Type Type, ValueCheck<TUnion>? Check)> cases, Inspection<TUnion> itself)
+    {
+        Dictionary<Type, ValueCheck<TUnion>?> checks = cases.ToDictionary(static known => known.Type, static known => known.Check);
+        if (!typeof(TUnion).IsAbstract)
+            checks.TryAdd(typeof(TUnion), itself.Check);
+        return (in value, depth) =>
         {
             if (value is null)
                 return null;
-            TUnion subject = value;
-            int index = indexOf(ref subject);
-            if (index >= 0)
-                return cases[index]?.Invoke(in value, depth);
-            return typeof(TUnion).IsAbstract ? Unlisted(value.GetType(), typeof(TUnion)) : itself.Examine(in value, depth);
+            return checks.TryGetValue(value.GetType(), out ValueCheck<TUnion>? check)
+                ? check?.Invoke(in value, depth)
+                : Unlisted(value.GetType(), typeof(TUnion));
         };
     }
 
