@@ -38,7 +38,7 @@ internal static class CollectionInspection
         // Abstract ones of the framework, such as FrozenSet, hide classes chosen by the items.
         ValueCheck<TEnumerable>? exactType = type.IsAbstract ? null : ExactType.Check<TEnumerable>();
         if (type == typeof(HashSet<TElement>))
-            return (in value, depth) => exactType!(in value, depth) ?? (value is null ? null : ComparerFidelity.Examine(((HashSet<TElement>)(object)value).Comparer));
+            return (in value, depth) => exactType!(in value, depth) ?? (value is null ? null : ComparerFidelity.ExamineUnlessText(((HashSet<TElement>)(object)value).Comparer));
         if (shape.SupportedComparer != CollectionComparerOptions.None || shape.IsSetType || type.BaseType is { IsGenericType: true })
             return (in value, depth) => exactType?.Invoke(in value, depth) ?? (value is null ? null : ComparerFidelity.Examine(value) ?? ExamineSubscribers<TElement>(value));
         return exactType;

@@ -36,12 +36,16 @@ internal static class ComparerFidelity
     public static Refusal? Examine<TKey>(IComparer<TKey>? comparer) =>
         comparer is null || comparer.Equals(Comparer<TKey>.Default) ? null : Refuse(comparer, "the default order");
 
+    /// <summary>For the two collections that take a comparer of texts along.</summary>
+    public static Refusal? ExamineUnlessText<TKey>(IEqualityComparer<TKey> comparer) =>
+        comparer is IEqualityComparer<string> text && TextComparison.Travels(text) ? null : Examine(comparer);
+
     private static bool IsOrdinal<TKey>(IEqualityComparer<TKey> comparer) =>
         comparer is IEqualityComparer<string?> text && StringComparer.IsWellKnownOrdinalComparer(text, out bool ignoresCase) && !ignoresCase;
 
     private static Refusal Refuse(object comparer, string usual) => Refusal.Here(
         $"compares its keys with {Describe(comparer)}, which stays behind",
-        $"send a copy made with {usual}, and make one with your comparer inside the function");
+        $"send a copy made with {usual}, and make one with your comparer inside the function (a Dictionary<string, T> or HashSet<string>, declared as such, keeps StringComparer.OrdinalIgnoreCase)");
 
     private static string Describe(object comparer)
     {
@@ -91,7 +95,7 @@ internal static class ComparerFidelity
             return null;
         MethodInfo generic = Array.Find(
             typeof(ComparerFidelity).GetMethods(BindingFlags.Static | BindingFlags.Public),
-            method => method.IsGenericMethodDefinition && method.GetParameters()[0].ParameterType.GetGenericTypeDefinition() == definition)!;
+            method => method.Name == nameof(Examine) && method.IsGenericMethodDefinition && method.GetParameters()[0].ParameterType.GetGenericTypeDefinition() == definition)!;
         return generic.MakeGenericMethod(comparer.GetGenericArguments());
     }
 

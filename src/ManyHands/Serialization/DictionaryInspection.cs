@@ -32,7 +32,7 @@ internal static class DictionaryInspection
         // Abstract ones of the framework, such as FrozenDictionary, hide classes chosen by the keys.
         ValueCheck<TDictionary>? exactType = type.IsAbstract ? null : ExactType.Check<TDictionary>();
         if (type == typeof(Dictionary<TKey, TValue>))
-            return (in value, depth) => exactType!(in value, depth) ?? (value is null ? null : ComparerFidelity.Examine(((Dictionary<TKey, TValue>)(object)value).Comparer));
+            return (in value, depth) => exactType!(in value, depth) ?? (value is null ? null : ComparerFidelity.ExamineUnlessText(((Dictionary<TKey, TValue>)(object)value).Comparer));
         return (in value, depth) => exactType?.Invoke(in value, depth) ?? (value is null ? null : ComparerFidelity.Examine(value));
     }
 

@@ -27,6 +27,7 @@ public class HostilePayloadTests
         ["immutable"] = With((ImmutableArray.Create(1, 2), ImmutableList.Create("a"), new Stack<Point>([new(1, 2)]), new System.Collections.BitArray(9))),
         ["numbers"] = With((new List<double> { 1, 2 }, new List<bool> { true }, new HashSet<long> { 1 }, new byte[] { 1, 2 }, System.Numerics.BigInteger.Pow(3, 99), Int128.MaxValue)),
         ["deep"] = With(Enumerable.Range(0, 60).Aggregate(new Nest(), static (nest, _) => new Nest { Items = [nest] })),
+        ["text keys"] = With(new Holder<Dictionary<string, HashSet<string>>>(1, new(StringComparer.OrdinalIgnoreCase) { ["a"] = ["b", "c"] }, 2)),
         ["JSON"] = With(JsonDocument.Parse("""{"a":[1,{"b":null}]}""").RootElement),
         ["class with checks"] = With(new Checked("a", 3)),
     };

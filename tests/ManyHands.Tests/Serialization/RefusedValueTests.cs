@@ -177,9 +177,9 @@ public class RefusedValueTests
 
     private static IEnumerable<KeyValuePair<string, Action>> ComparerCases() =>
     [
-        Case("Dictionary", new Dictionary<string, int>(StringComparer.OrdinalIgnoreCase), "Dictionary<string, int>", "StringComparer.OrdinalIgnoreCase", "make one with your comparer inside the function"),
+        Case("Dictionary", new Dictionary<string, int>(StringComparer.InvariantCultureIgnoreCase), "Dictionary<string, int>", "CultureAwareComparer", "make one with your comparer inside the function"),
         Case("Dictionary with own comparer", new Dictionary<int, int>(new ParityComparer()), "Dictionary<int, int>", "ParityComparer", "default comparer"),
-        Case("HashSet", new HashSet<string>(StringComparer.OrdinalIgnoreCase), "HashSet<string>", "OrdinalIgnoreCase"),
+        Case("HashSet", new HashSet<string>(StringComparer.CurrentCulture), "HashSet<string>", "CultureAwareComparer"),
         Case("SortedSet", new SortedSet<string>(StringComparer.Ordinal), "SortedSet<string>", "StringComparer.Ordinal", "default order"),
         Case("SortedDictionary", new SortedDictionary<int, int>(Comparer<int>.Create((left, right) => right - left)), "SortedDictionary<int, int>", "compares its keys"),
         Case("SortedList", new SortedList<int, int>(Comparer<int>.Create((left, right) => right - left)), "SortedList<int, int>", "compares its keys"),

@@ -1,3 +1,6 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Serialization;
+using Nerdbank.MessagePack;
 using PolyType;
 
 // That others may derive from these is part of what is tested.
@@ -29,6 +32,8 @@ internal sealed class Nest
 }
 
 internal record Tree(string Name, List<Tree> Branches);
+
+internal record Registry(string Name, Dictionary<string, Registry> Entries);
 
 internal record Pile(string Name, Stack<Pile> Below);
 
@@ -177,4 +182,60 @@ internal sealed class CounterMarshaler : IMarshaler<Counter, int>
     public int Marshal(Counter? value) => value?.Value ?? 0;
 
     public Counter? Unmarshal(int value) => new(value);
+}
+
+internal sealed class Shown
+{
+    [PropertyShape]
+    private int secret;
+
+    public Shown()
+    {
+    }
+
+    public Shown(int start) => secret = start;
+
+    public int Doubled() => secret * 2;
+}
+
+[KnownType(typeof(Car))]
+internal class Vehicle
+{
+    public int Wheels { get; set; }
+}
+
+internal class Car : Vehicle
+{
+    public int Doors { get; set; }
+}
+
+[InlineArray(4)]
+internal struct Four
+{
+    private int item;
+}
+
+internal sealed class Renamed
+{
+    [PropertyShape(Name = "other")]
+    public int Value { get; init; }
+}
+
+internal sealed class Keyed
+{
+    [Key(7)]
+    public int First { get; set; }
+
+    [Key(0)]
+    public string? Second { get; set; }
+}
+
+internal abstract class HasVirtual
+{
+    public abstract int Value { get; set; }
+}
+
+internal sealed class Overrides : HasVirtual
+{
+    public override int Value { get; set; }
 }
