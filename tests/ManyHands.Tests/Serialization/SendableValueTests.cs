@@ -1,0 +1,79 @@
+using Xunit;
+
+// Each value is made once.
+#pragma warning disable CA1861
+
+namespace ManyHands.Tests.Serialization;
+
+/// <summary>What travels arrives equal to the last field.</summary>
+public class SendableValueTests
+{
+    public static TheoryData<string> Names => [.. SendableCorpus.Cases.Keys];
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void ArrivesEqual(string name) => SendableCorpus.Cases[name]();
+
+    [Fact]
+    public void ALambdasAnonymousObjectArrivesEqual() => Journey.ArrivesEqual(new { Name = "a", Age = 3, Inner = new { Items = new[] { 1, 2 } } });
+
+    [Fact]
+    public void FourHundredNodesInAChainArriveEqual()
+    {
+        Node? chain = null;
+        for (int number = 0; number < 400; number++)
+            chain = new Node(number, chain);
+        Journey.ArrivesEqual(chain);
+    }
+
+    [Fact]
+    public void FourHundredNestedListsArriveEqual()
+    {
+        Nest nest = new();
+        for (int level = 0; level < 200; level++)
+            nest = new Nest { Items = [nest] };
+        Journey.ArrivesEqual(nest);
+    }
+
+    [Fact]
+    public void TheDeepestValueFitsASmallStack()
+    {
+        Node? chain = null;
+        for (int number = 0; number < 498; number++)
+            chain = new Node(number, chain);
+        Exception? failure = null;
+        Thread thread = new(() => failure = Record.Exception(() => Journey.Of(chain)), maxStackSize: 1024 * 1024);
+        thread.Start();
+        thread.Join();
+        Assert.Null(failure);
+    }
+
+    [Fact]
+    public void NullAtTheTopArrivesAsNull()
+    {
+        Assert.Null(Journey.Of<Person?>(null));
+        Assert.Null(Journey.Of<List<int>?>(null));
+        Assert.Null(Journey.Of<Uri?>(null));
+        Assert.Null(Journey.Of<Point?>(null));
+    }
+
+    [Fact]
+    public void ManyThreadsMayMeetATypeForTheFirstTime()
+    {
+        Parallel.For(0, 64, number => Assert.Equal(new FirstMet(number, new FirstMetInside("a")), Journey.Of(new FirstMet(number, new FirstMetInside("a")))));
+    }
+
+    [Fact]
+    public void ABranchOfAStackOfItselfArrivesEqual()
+    {
+        Pile pile = new("a", new Stack<Pile>([new("b", []), new("c", new Stack<Pile>([new("d", [])]))]));
+        Journey.ArrivesEqual(pile);
+    }
+
+    [Fact]
+    public void AMemberTheUserLeftOutStaysBehind() =>
+        Assert.Equal(new LeavesOut { Kept = 1 }, Journey.Of(new LeavesOut { Kept = 1, LeftOut = 2 }));
+
+    [Fact]
+    public void AStandInTravelsForATypeThatCannot() => Assert.Equal(5, Journey.Of(new Counter(5)).Value);
+}
