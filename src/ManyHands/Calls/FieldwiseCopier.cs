@@ -1,5 +1,4 @@
 using System.Collections;
-using System.Collections.Concurrent;
 using System.Reflection;
 using System.Runtime.CompilerServices;
 using ManyHands.Serialization;
@@ -13,19 +12,22 @@ namespace ManyHands.Calls;
 internal sealed class FieldwiseCopier
 {
     private const int DeepestNesting = 32;
-    private static readonly ConcurrentDictionary<Type, FieldwiseCopier> Known = new();
-
     private readonly Type type;
     private readonly CapturedField[] fields;
 
-    private FieldwiseCopier(Type type)
+    /// <param name="type">The holder of captured variables, or the object's own class.</param>
+    /// <param name="used">The captured fields that the function uses, by metadata token; null for all.</param>
+    public FieldwiseCopier(Type type, IReadOnlySet<int>? used)
     {
         this.type = type;
         List<CapturedField> found = [];
         for (Type? level = type; level is not null && level != typeof(object) && !StopsAt(level); level = level.BaseType)
         {
             foreach (FieldInfo field in level.GetFields(BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly))
-                found.Add(new CapturedField(field));
+            {
+                if (used is null || !UsedCaptures.IsHolder(level) || used.Contains(field.MetadataToken))
+                    found.Add(new CapturedField(field, used));
+            }
         }
 
         fields = [.. found];
@@ -33,11 +35,9 @@ internal sealed class FieldwiseCopier
 
     public bool IsEmpty => fields.Length == 0;
 
-    public static FieldwiseCopier For(Type type) => Known.GetOrAdd(type, static type => new FieldwiseCopier(type));
-
     /// <summary>The compiler's holders of captured variables, and plain classes of the user's own.</summary>
     public static bool Applies(Type type) =>
-        IsCapture(type)
+        UsedCaptures.IsHolder(type)
         || (type.IsClass && !type.IsArray && type != typeof(string)
             && !typeof(IEnumerable).IsAssignableFrom(type)
             && !typeof(Delegate).IsAssignableFrom(type)
@@ -54,13 +54,10 @@ internal sealed class FieldwiseCopier
     }
 
     private static object? ReadHolder(CapturedField field, ref PayloadReader reader) =>
-        reader.ReadByte() == 0 ? null : For(field.Info.FieldType).Read(ref reader);
+        reader.ReadByte() == 0 ? null : field.Holder.Read(ref reader);
 
     // The library's own part of a worker that a user derives from stays on its side.
     private static bool StopsAt(Type level) => level.IsDefined(typeof(StaysBehindAttribute), inherit: false);
-
-    private static bool IsCapture(Type type) =>
-        type.Name.StartsWith("<>c", StringComparison.Ordinal) && type.IsDefined(typeof(CompilerGeneratedAttribute), inherit: false);
 
     private static bool IsFramework(Type type) =>
         type.Assembly == typeof(object).Assembly
@@ -77,7 +74,7 @@ internal sealed class FieldwiseCopier
             {
                 writer.WriteByte(value is null ? (byte)0 : (byte)1);
                 if (value is not null)
-                    For(field.Info.FieldType).Write(writer, value, depth + 1);
+                    field.Holder.Write(writer, value, depth + 1);
                 continue;
             }
 
@@ -87,7 +84,7 @@ internal sealed class FieldwiseCopier
             }
             catch (UnsendableValueException reason)
             {
-                string owner = IsCapture(type) ? "The captured variable" : $"The function uses 'this' ({TypeNames.Of(type)}), whose field";
+                string owner = UsedCaptures.IsHolder(type) ? "The captured variable" : $"The function uses 'this' ({TypeNames.Of(type)}), whose field";
                 throw new UnsendableValueException(
                     $"{owner} '{field.Name}' ({TypeNames.Of(field.Info.FieldType)}) can't travel to another process: {reason.Message}", reason);
             }
@@ -96,15 +93,18 @@ internal sealed class FieldwiseCopier
 
     private sealed class CapturedField
     {
+        private readonly IReadOnlySet<int>? used;
         private Codec? codec;
+        private FieldwiseCopier? holder;
 
-        public CapturedField(FieldInfo info)
+        public CapturedField(FieldInfo info, IReadOnlySet<int>? used)
         {
             Info = info;
+            this.used = used;
 
             // Lambdas in nested blocks hold the outer block's variables; a lambda in a method may hold the method's object.
             bool isThis = info.Name.EndsWith("__this", StringComparison.Ordinal) && Applies(info.FieldType);
-            IsHolder = IsCapture(info.FieldType) || isThis;
+            IsHolder = UsedCaptures.IsHolder(info.FieldType) || isThis;
             Name = isThis ? "this" : ReadableName(info.Name);
         }
 
@@ -113,6 +113,9 @@ internal sealed class FieldwiseCopier
         public bool IsHolder { get; }
 
         public string Name { get; }
+
+        // Made when first needed: a class may hold its own kind.
+        public FieldwiseCopier Holder => holder ??= new FieldwiseCopier(Info.FieldType, used);
 
         public Codec Codec => codec ??= Codec.For(Info.FieldType);
 

@@ -94,7 +94,8 @@ internal sealed class FunctionReference
                 $"'{name}' comes from {method.Module.Assembly.GetName().Name}, which was loaded from memory, so another process can't find it. Load it from a file.");
         }
 
-        (TargetKind kind, FieldwiseCopier? fields, Codec? codec) = KindOf(function.Target);
+        HashSet<int>? used = function.Target is null ? null : UsedCaptures.Of(method);
+        (TargetKind kind, FieldwiseCopier? fields, Codec? codec) = KindOf(function.Target, used);
         using PayloadWriter writer = new();
         writer.WriteString(name);
         writer.WriteUnmanaged(method.Module.ModuleVersionId);
@@ -111,17 +112,19 @@ internal sealed class FunctionReference
         writer.WriteByte((byte)kind);
         if (kind != TargetKind.None)
             TypeReference.Write(writer, function.Target!.GetType());
+        if (kind == TargetKind.Fields)
+            Codec<int[]?>.Instance.Write(writer, used?.ToArray());
         return new FunctionReference(name, writer.WrittenSpan.ToArray(), kind, fields, codec);
     }
 
-    private static (TargetKind Kind, FieldwiseCopier? Fields, Codec? Codec) KindOf(object? target)
+    private static (TargetKind Kind, FieldwiseCopier? Fields, Codec? Codec) KindOf(object? target, HashSet<int>? used)
     {
         if (target is null)
             return (TargetKind.None, null, null);
         Type type = target.GetType();
         if (FieldwiseCopier.Applies(type))
         {
-            FieldwiseCopier fields = FieldwiseCopier.For(type);
+            FieldwiseCopier fields = new(type, used);
             return fields.IsEmpty ? (TargetKind.Stateless, null, null) : (TargetKind.Fields, fields, null);
         }
 
@@ -153,6 +156,9 @@ internal abstract class ResolvedFunction(string name)
             Type result = reader.ReadUnmanaged<bool>() ? TypeReference.Read(ref reader) : typeof(NoResult);
             TargetKind kind = (TargetKind)reader.ReadByte();
             Type? target = kind == TargetKind.None ? null : TypeReference.Read(ref reader);
+            FieldwiseCopier? fields = kind == TargetKind.Fields
+                ? new FieldwiseCopier(target!, Codec<int[]?>.Instance.Read(ref reader)?.ToHashSet())
+                : null;
 
             if (declaring.Module.ModuleVersionId != build)
             {
@@ -173,7 +179,8 @@ internal abstract class ResolvedFunction(string name)
                 FindMethod(declaring, token, methodArguments),
                 delegateType,
                 kind,
-                target)!;
+                target,
+                fields)!;
         }
         catch (Exception failure) when (failure is not FunctionNotFoundException)
         {
@@ -211,15 +218,17 @@ internal sealed class ResolvedFunction<TArguments, TResult> : ResolvedFunction
     private readonly Type delegateType;
     private readonly TargetKind targetKind;
     private readonly Type? targetType;
+    private readonly FieldwiseCopier? targetFields;
     private readonly Delegate? shared;
 
-    public ResolvedFunction(string name, MethodInfo method, Type delegateType, TargetKind targetKind, Type? targetType)
+    public ResolvedFunction(string name, MethodInfo method, Type delegateType, TargetKind targetKind, Type? targetType, FieldwiseCopier? targetFields)
         : base(name)
     {
         this.method = method;
         this.delegateType = delegateType;
         this.targetKind = targetKind;
         this.targetType = targetType;
+        this.targetFields = targetFields;
         shared = targetKind switch
         {
             TargetKind.None => Delegate.CreateDelegate(delegateType, method),
@@ -235,7 +244,7 @@ internal sealed class ResolvedFunction<TArguments, TResult> : ResolvedFunction
     }
 
     private object? ReadTarget(ref PayloadReader reader) => targetKind == TargetKind.Fields
-        ? FieldwiseCopier.For(targetType!).Read(ref reader)
+        ? targetFields!.Read(ref reader)
         : Codec.For(targetType!).ReadObject(ref reader);
 
     private sealed class Prepared(Delegate function, TArguments arguments) : PreparedCall

@@ -13,6 +13,7 @@ internal abstract class PendingCall
     private bool reporting;
     private Action? completion;
     private PayloadWriter? payload;
+    private int settled;
 
     protected PendingCall(FunctionReference function, Call call, PayloadWriter payload, CallerSide context)
     {
@@ -38,6 +39,9 @@ internal abstract class PendingCall
     public PayloadWriter Payload => payload ?? throw new InvalidOperationException("The call's payload was already given back.");
 
     public abstract bool IsCompleted { get; }
+
+    /// <summary>True for the first who asks, who then has to complete the call; what must happen before its caller knows, happens in between.</summary>
+    public bool TrySettle() => Interlocked.Exchange(ref settled, 1) == 0;
 
     /// <summary>What the call ended with other than a result; null if it has one or hasn't ended.</summary>
     public abstract Exception? Failure { get; }

@@ -155,7 +155,7 @@ internal static class RemoteFailure
     // An AggregateException's message ends with "(first message) (second message)", which its constructor will add again.
     private static string WithoutInnerMessages(string message, Exception[] inner)
     {
-        string suffix = string.Concat(inner.Select(one => $" ({one.Message})"));
+        string suffix = string.Concat(inner.Select(one => $" ({(one is RemoteException remote ? remote.RemoteMessage : one.Message)})"));
         return suffix.Length > 0 && message.EndsWith(suffix, StringComparison.Ordinal) ? message[..^suffix.Length] : message;
     }
 

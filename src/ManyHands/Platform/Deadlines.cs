@@ -8,7 +8,6 @@ namespace ManyHands.Platform;
 /// </summary>
 internal static class Deadlines
 {
-    private static readonly TimeSpan IdleTime = TimeSpan.FromSeconds(1);
     private static readonly Lock Gate = new();
     private static readonly PriorityQueue<Deadline, long> Waiting = new();
     private static readonly AutoResetEvent Changed = new(false);
@@ -39,7 +38,7 @@ internal static class Deadlines
     {
         while (true)
         {
-            TimeSpan wait = IdleTime;
+            TimeSpan wait = IdleThreads.Time;
             Deadline? due = null;
             lock (Gate)
             {
@@ -67,7 +66,7 @@ internal static class Deadlines
             }
 
             // Longer waits are cut into pieces, so that deadlines cancelled meanwhile don't keep the thread for hours.
-            bool changed = Changed.WaitOne(wait < IdleTime ? wait : IdleTime);
+            bool changed = Changed.WaitOne(wait < IdleThreads.Time ? wait : IdleThreads.Time);
             lock (Gate)
             {
                 if (changed || HasLiveDeadline())

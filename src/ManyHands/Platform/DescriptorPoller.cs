@@ -5,12 +5,11 @@ namespace ManyHands.Platform;
 
 /// <summary>
 /// One thread that waits for many descriptors to become readable and calls back. It ends, and gives its own descriptor back, when there has been
-/// nothing to wait for during a second.
+/// nothing to wait for during a while.
 /// </summary>
 [SupportedOSPlatform("linux")]
 internal sealed unsafe class DescriptorPoller(string threadName)
 {
-    private const int IdleMilliseconds = 1000;
     private const int MostEvents = 64;
 
     // struct epoll_event is packed on x86-64 only.
@@ -62,7 +61,7 @@ internal sealed unsafe class DescriptorPoller(string threadName)
         byte* events = stackalloc byte[MostEvents * 16];
         while (true)
         {
-            int count = Linux.EpollWait(epoll, events, MostEvents, IdleMilliseconds);
+            int count = Linux.EpollWait(epoll, events, MostEvents, (int)IdleThreads.Time.TotalMilliseconds);
             if (count == 0)
             {
                 lock (gate)

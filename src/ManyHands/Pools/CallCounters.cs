@@ -9,18 +9,9 @@ internal sealed class CallCounters
     private long timedOut;
     private long crashed;
 
-    /// <summary>Counts the outcome of a task that has ended.</summary>
-    public void Count(Task ended)
-    {
-        if (ended.IsCompletedSuccessfully)
-            Interlocked.Increment(ref completed);
-        else if (ended.IsCanceled)
-            Interlocked.Increment(ref canceled);
-        else
-            CountFailure(ended.Exception!.InnerException!);
-    }
-
     public void CountCompleted() => Interlocked.Increment(ref completed);
+
+    public void CountFailed() => Interlocked.Increment(ref failed);
 
     public void CountCanceled() => Interlocked.Increment(ref canceled);
 
@@ -35,7 +26,7 @@ internal sealed class CallCounters
                 Interlocked.Increment(ref crashed);
                 break;
             default:
-                Interlocked.Increment(ref failed);
+                CountFailed();
                 break;
         }
     }

@@ -66,16 +66,17 @@ internal sealed class CoroutinePool(int limit, CoroutinePoolOptions options) : P
             drained?.TrySetResult();
         }
 
-        _ = stopping.CancelAsync();
+        // Told before their functions are: those may throw something else then.
         foreach (LocalCall call in left)
             call.Fail(Closed());
+        _ = stopping.CancelAsync();
     }
 
     internal override Task<TResult> StartCall<TResult>(Call<TResult> call)
     {
         if (call.Token.IsCancellationRequested)
             return Task.FromCanceled<TResult>(call.Token);
-        LocalCall<TResult> local = new(call, counters.Count, stopping.Token);
+        LocalCall<TResult> local = new(call, counters, OnEnded, stopping.Token);
         lock (gate)
         {
             if (closed)
@@ -105,7 +106,13 @@ internal sealed class CoroutinePool(int limit, CoroutinePoolOptions options) : P
     {
         if (Initialize() && call.TryStart())
             await call.RunAsync();
+        else
+            OnEnded(call);
         CoroutineLoop.Ended();
+    }
+
+    private void OnEnded(LocalCall call)
+    {
         lock (gate)
         {
             running.Remove(call);

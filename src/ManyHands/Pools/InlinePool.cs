@@ -13,10 +13,13 @@ internal sealed class InlinePool(InlinePoolOptions options) : Pool
     private readonly ConcurrentDictionary<int, ResolvedFunction> functions = new();
     private readonly CallCounters counters = new();
     private readonly CancellationTokenSource stopping = new();
+    private readonly Lock gate = new();
     private readonly Lock initializing = new();
+    private readonly TaskCompletionSource drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private bool initialized;
     private PoolBrokenException? broken;
     private int running;
+    private int unended;
     private volatile bool closed;
 
     public override PoolStatistics Statistics => counters.Snapshot("inline", 1, [], 0, Volatile.Read(ref running), 0, 0);
@@ -34,10 +37,26 @@ internal sealed class InlinePool(InlinePoolOptions options) : Pool
         return Task.CompletedTask;
     }
 
-    public override ValueTask DisposeAsync()
+    public override async ValueTask DisposeAsync()
     {
-        closed = true;
-        return default;
+        // Asynchronous functions may still be under way.
+        Task wait;
+        lock (gate)
+        {
+            closed = true;
+            if (unended == 0)
+                drained.TrySetResult();
+            wait = drained.Task;
+        }
+
+        try
+        {
+            await wait.WaitAsync(options.ShutdownTimeout).ConfigureAwait(false);
+        }
+        catch (TimeoutException)
+        {
+            Kill();
+        }
     }
 
     public override void Kill()
@@ -64,9 +83,12 @@ internal sealed class InlinePool(InlinePoolOptions options) : Pool
 
     private async Task RunAsync<TResult>(PendingCall<TResult> pending)
     {
+        lock (gate)
+            unended++;
         Interlocked.Increment(ref running);
         using CancellationTokenSource stop = CancellationTokenSource.CreateLinkedTokenSource(pending.Token, stopping.Token);
         bool timedOut = false;
+        Deadline? grace = null;
         Deadline? deadline = pending.Options.HasTimeout
             ? Deadlines.After(pending.Options.Timeout!.Value, () =>
             {
@@ -81,11 +103,11 @@ internal sealed class InlinePool(InlinePoolOptions options) : Pool
                 }
 
                 // An asynchronous function may never come back; a synchronous one has the caller's thread until it does.
-                Deadlines.After(pending.Options.Grace, () => pending.SetException(TimedOut(pending)));
+                grace = Deadlines.After(pending.Options.Grace, () => Fail(pending, TimedOut(pending)));
             })
             : null;
-        using CancellationTokenRegistration impatience = pending.Token.UnsafeRegister(
-            _ => Deadlines.After(pending.Options.Grace, pending.SetCanceled), null);
+        CancellationTokenRegistration impatience = pending.Token.UnsafeRegister(
+            _ => grace = Deadlines.After(pending.Options.Grace, () => Cancel(pending)), null);
 
         using PayloadWriter answer = new();
         WorkerSide side = new((number, report) => pending.Report(number, report.WrittenSpan.ToArray()), stop.Token);
@@ -96,16 +118,47 @@ internal sealed class InlinePool(InlinePoolOptions options) : Pool
             answer,
             starting: null).ConfigureAwait(false);
 
+        impatience.Dispose();
         deadline?.Cancel();
+        Volatile.Read(ref grace)?.Cancel();
         Interlocked.Decrement(ref running);
         if (Volatile.Read(ref timedOut))
-            pending.SetException(TimedOut(pending));
-        else if (kind == OutcomeKind.Canceled && stopping.IsCancellationRequested && !pending.Token.IsCancellationRequested)
-            pending.SetException(Closed());
-        else
+            Fail(pending, TimedOut(pending));
+        else if (kind == OutcomeKind.Canceled && pending.Token.IsCancellationRequested)
+            Cancel(pending);
+        else if (kind == OutcomeKind.Canceled)
+            Fail(pending, Closed());
+        else if (pending.TrySettle())
+        {
+            if (kind == OutcomeKind.Result)
+                counters.CountCompleted();
+            else
+                counters.CountFailed();
             CallOutcome.Complete(pending, kind, answer.WrittenMemory);
+        }
+
         pending.ReleasePayload();
-        _ = pending.Task.ContinueWith(counters.Count, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+        lock (gate)
+        {
+            if (--unended == 0 && closed)
+                drained.TrySetResult();
+        }
+    }
+
+    private void Fail(PendingCall call, Exception exception)
+    {
+        if (!call.TrySettle())
+            return;
+        counters.CountFailure(exception);
+        call.SetException(exception);
+    }
+
+    private void Cancel(PendingCall call)
+    {
+        if (!call.TrySettle())
+            return;
+        counters.CountCanceled();
+        call.SetCanceled();
     }
 
     private static CallTimeoutException TimedOut(PendingCall call) =>

@@ -31,19 +31,26 @@ internal sealed class LocalCall<TResult> : LocalCall
 
     private readonly Call<TResult> call;
     private readonly CancellationToken poolStops;
-    private readonly Action<Task> count;
+    private readonly CallCounters counters;
+    private readonly Action<LocalCall> ended;
     private readonly TaskCompletionSource<TResult> outcome = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly CancellationTokenRegistration registration;
     private CancellationTokenSource? stop;
     private Deadline? deadline;
     private int state;
+    private int settled;
     private bool timedOut;
 
-    public LocalCall(Call<TResult> call, Action<Task> count, CancellationToken poolStops)
+    /// <param name="call">The call.</param>
+    /// <param name="counters">Count the outcome.</param>
+    /// <param name="ended">The function has ended, and its caller is about to learn it.</param>
+    /// <param name="poolStops">Cancelled when the pool is killed.</param>
+    public LocalCall(Call<TResult> call, CallCounters counters, Action<LocalCall> ended, CancellationToken poolStops)
     {
+        this.ended = ended;
         this.call = call;
         this.poolStops = poolStops;
-        this.count = count;
+        this.counters = counters;
         if (call.Token.CanBeCanceled)
             registration = call.Token.UnsafeRegister(static self => ((LocalCall<TResult>)self!).OnCallerCancels(), this);
     }
@@ -84,7 +91,7 @@ internal sealed class LocalCall<TResult> : LocalCall
         return default;
     }
 
-    public override void Fail(Exception exception) => Complete(static (outcome, exception) => outcome.TrySetException(exception), exception);
+    public override void Fail(Exception exception) => Settle(exception);
 
     private async ValueTask Await(ValueTask<TResult> running)
     {
@@ -101,15 +108,25 @@ internal sealed class LocalCall<TResult> : LocalCall
 
     private void End(Exception? exception, TResult result)
     {
-        deadline?.Cancel();
+        lock (outcome)
+        {
+            state = Ended;
+            deadline?.Cancel();
+        }
+
+        ended(this);
         if (Volatile.Read(ref timedOut))
-            Complete(static (outcome, exception) => outcome.TrySetException(exception), TimedOut());
-        else if (exception is null)
-            Complete(static (outcome, result) => outcome.TrySetResult(result), result);
+            Settle(TimedOut());
         else if (exception is OperationCanceledException && call.Token.IsCancellationRequested)
-            Complete(static (outcome, token) => outcome.TrySetCanceled(token), call.Token);
-        else
-            Complete(static (outcome, exception) => outcome.TrySetException(exception), exception);
+            SettleAsCanceled();
+        else if (exception is not null)
+            Settle(exception);
+        else if (TrySettle())
+        {
+            counters.CountCompleted();
+            outcome.TrySetResult(result);
+        }
+
         registration.Unregister();
 
         // Disposed after the outcome: the function has ended, nobody else holds the token.
@@ -119,12 +136,9 @@ internal sealed class LocalCall<TResult> : LocalCall
     private void OnCallerCancels()
     {
         if (Interlocked.CompareExchange(ref state, Ended, Waiting) == Waiting)
-        {
-            Complete(static (outcome, token) => outcome.TrySetCanceled(token), call.Token);
-            return;
-        }
-
-        Deadlines.After(call.Options.Grace, () => Complete(static (outcome, token) => outcome.TrySetCanceled(token), call.Token));
+            SettleAsCanceled();
+        else
+            GiveGrace(SettleAsCanceled);
     }
 
     private void OnTimeout()
@@ -140,15 +154,38 @@ internal sealed class LocalCall<TResult> : LocalCall
             // The function ended at this very moment.
         }
 
-        Deadlines.After(call.Options.Grace, () => Complete(static (outcome, exception) => outcome.TrySetException(exception), TimedOut()));
+        GiveGrace(() => Settle(TimedOut()));
+    }
+
+    private void GiveGrace(Action isOver)
+    {
+        lock (outcome)
+        {
+            deadline?.Cancel();
+            if (state != Ended)
+                deadline = Deadlines.After(call.Options.Grace, isOver);
+        }
     }
 
     private CallTimeoutException TimedOut() =>
         new($"{call.Name} ran longer than its timeout of {call.Options.Timeout!.Value.TotalSeconds:0.###} s.", call.Options.Timeout!.Value);
 
-    private void Complete<TState>(Func<TaskCompletionSource<TResult>, TState, bool> complete, TState state)
+    // The first to settle wins. It counts before the caller learns, who may look at the statistics next.
+    private bool TrySettle() => Interlocked.Exchange(ref settled, 1) == 0;
+
+    private void Settle(Exception exception)
     {
-        if (complete(outcome, state))
-            count(outcome.Task);
+        if (!TrySettle())
+            return;
+        counters.CountFailure(exception);
+        outcome.TrySetException(exception);
+    }
+
+    private void SettleAsCanceled()
+    {
+        if (!TrySettle())
+            return;
+        counters.CountCanceled();
+        outcome.TrySetCanceled(call.Token);
     }
 }

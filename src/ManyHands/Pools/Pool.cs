@@ -30,7 +30,12 @@ public abstract partial class Pool : IAsyncDisposable
     /// as with <see cref="Processes"/>, so that a unit test without any process catches what would fail in one.
     /// </summary>
     /// <param name="options">Null for the defaults.</param>
-    public static Pool Inline(InlinePoolOptions? options = null) => new InlinePool(options ?? new());
+    public static Pool Inline(InlinePoolOptions? options = null)
+    {
+        options ??= new();
+        options.Validate();
+        return new InlinePool(options);
+    }
 
     /// <summary>
     /// A pool of threads of its own. They share the caller's memory: nothing is copied, nothing is protected, and nothing can be killed.

@@ -5,6 +5,11 @@ public sealed record InlinePoolOptions
 {
     /// <summary>Runs once, before the first call. Default: none.</summary>
     public Action? Initializer { get; init; }
+
+    /// <summary>How long <see cref="Pool.DisposeAsync"/> waits for asynchronous calls that were accepted. Default: 30 seconds.</summary>
+    public TimeSpan ShutdownTimeout { get; init; } = TimeSpan.FromSeconds(30);
+
+    internal void Validate() => TimeLimits.CheckOrInfinite(ShutdownTimeout, nameof(ShutdownTimeout));
 }
 
 /// <summary>Options of <see cref="Pool.Threads"/>.</summary>

@@ -115,13 +115,13 @@ internal sealed class ProcessPool : Pool
 
         if (!dispatcher.TrySettle(call))
             return;
-        CallOutcome.Complete(call.Call, kind, payload);
         if (kind == OutcomeKind.Result)
             counters.CountCompleted();
         else if (kind == OutcomeKind.Canceled && call.Call.Token.IsCancellationRequested)
             counters.CountCanceled();
         else
-            counters.CountFailure(new InvalidOperationException());
+            counters.CountFailed();
+        CallOutcome.Complete(call.Call, kind, payload);
     }
 
     /// <summary>The worker's process ended while it had the call.</summary>

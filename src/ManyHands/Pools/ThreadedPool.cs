@@ -85,16 +85,17 @@ internal sealed class ThreadedPool(int limit, ThreadPoolOptions options) : Pool
             drained?.TrySetResult();
         }
 
-        _ = stopping.CancelAsync();
+        // Told before their functions are: those may throw something else then.
         foreach (LocalCall call in left)
             call.Fail(Closed());
+        _ = stopping.CancelAsync();
     }
 
     internal override Task<TResult> StartCall<TResult>(Call<TResult> call)
     {
         if (call.Token.IsCancellationRequested)
             return Task.FromCanceled<TResult>(call.Token);
-        LocalCall<TResult> local = new(call, counters.Count, stopping.Token);
+        LocalCall<TResult> local = new(call, counters, OnEnded, stopping.Token);
         lock (gate)
         {
             if (closed)
@@ -118,18 +119,23 @@ internal sealed class ThreadedPool(int limit, ThreadPoolOptions options) : Pool
         thread.Start();
     }
 
+    private void OnEnded(LocalCall call)
+    {
+        lock (gate)
+        {
+            PoolThread thread = threads.Find(thread => thread.CurrentCall == call)!;
+            thread.CurrentCall = null;
+            thread.EndedCalls++;
+            running--;
+            if (running == 0 && queue.Count == 0)
+                drained?.TrySetResult();
+        }
+    }
+
     private LocalCall? TakeCall(PoolThread thread)
     {
         lock (gate)
         {
-            if (thread.CurrentCall is not null)
-            {
-                thread.CurrentCall = null;
-                running--;
-                if (running == 0 && queue.Count == 0)
-                    drained?.TrySetResult();
-            }
-
             while (true)
             {
                 while (queue.TryDequeue(out LocalCall? call))
@@ -172,12 +178,13 @@ internal sealed class ThreadedPool(int limit, ThreadPoolOptions options) : Pool
     private sealed class PoolThread(ThreadedPool pool, string name) : WorkerThread(name)
     {
         private readonly TaskCompletionSource ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        private long ended;
-
         public Task Ready => ready.Task;
 
         /// <summary>Guarded by the pool's gate.</summary>
         public LocalCall? CurrentCall { get; set; }
+
+        /// <summary>Guarded by the pool's gate.</summary>
+        public long EndedCalls { get; set; }
 
         public new void Start()
         {
@@ -191,7 +198,7 @@ internal sealed class ThreadedPool(int limit, ThreadPoolOptions options) : Pool
             Id = Id,
             IsBusy = CurrentCall is not null,
             CurrentCall = CurrentCall?.Name,
-            EndedCalls = Interlocked.Read(ref ended),
+            EndedCalls = EndedCalls,
         };
 
         protected override void Run()
@@ -213,7 +220,6 @@ internal sealed class ThreadedPool(int limit, ThreadPoolOptions options) : Pool
                 ValueTask running = call.RunAsync();
                 if (!running.IsCompletedSuccessfully)
                     running.AsTask().GetAwaiter().GetResult();
-                Interlocked.Increment(ref ended);
             }
         }
     }

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using ManyHands.Platform;
 using ManyHands.Transport;
 
 namespace ManyHands.Workers;
@@ -30,6 +31,7 @@ internal abstract class ChildProcess : IDisposable
     private readonly ManualResetEventSlim ended = new();
     private ProcessEnd end;
     private TimeSpan runTime;
+    private Deadline? channelDeadline;
 
     public abstract int Id { get; }
 
@@ -63,10 +65,16 @@ internal abstract class ChildProcess : IDisposable
     /// <summary>Ends it at once, with everything it has started.</summary>
     public abstract void Kill();
 
-    public abstract void Dispose();
+    public virtual void Dispose()
+    {
+        channelDeadline?.Cancel();
+        Channel.Dispose();
+    }
 
+    /// <summary>Tells the end. The channel ends by itself then, unless something else got hold of the child's end of it.</summary>
     protected void MarkEnded(ProcessEnd how)
     {
+        channelDeadline = Deadlines.After(TimeSpan.FromSeconds(1), Channel.Close);
         runTime = RunTime;
         end = how;
         ended.Set();

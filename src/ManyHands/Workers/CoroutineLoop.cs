@@ -14,7 +14,6 @@ namespace ManyHands.Workers;
 /// </remarks>
 internal static class CoroutineLoop
 {
-    private static readonly TimeSpan IdleTime = TimeSpan.FromSeconds(1);
     private static readonly object Gate = new();
     private static Queue<Turn> waiting = new();
     private static Thread? thread;
@@ -74,7 +73,7 @@ internal static class CoroutineLoop
             {
                 while (waiting.Count == 0)
                 {
-                    if (!Monitor.Wait(Gate, IdleTime) && waiting.Count == 0 && Volatile.Read(ref alive) == 0)
+                    if (!Monitor.Wait(Gate, IdleThreads.Time) && waiting.Count == 0 && Volatile.Read(ref alive) == 0)
                     {
                         thread = null;
                         watch?.Cancel();

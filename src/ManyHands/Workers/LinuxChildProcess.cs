@@ -115,7 +115,7 @@ internal sealed unsafe class LinuxChildProcess : ChildProcess
 
     public override void Dispose()
     {
-        Channel.Dispose();
+        base.Dispose();
         standardOutput.Finish();
         standardError.Finish();
     }
@@ -151,9 +151,6 @@ internal sealed unsafe class LinuxChildProcess : ChildProcess
         standardOutput.Finish();
         standardError.Finish();
         MarkEnded(known ? new ProcessEnd(exited ? information.Status : null, exited ? null : information.Status) : default);
-
-        // The channel ends by itself, unless something else got hold of the child's end.
-        Deadlines.After(TimeSpan.FromSeconds(1), Channel.Close);
     }
 
     private void KillGroup()

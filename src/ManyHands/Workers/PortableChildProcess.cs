@@ -114,8 +114,6 @@ internal sealed class PortableChildProcess : ChildProcess
         }
     }
 
-    public override void Dispose() => Channel.Dispose();
-
     private static Socket Accept(Socket listener, Process process, ChildOutput output, byte[] secret)
     {
         long startedAt = Stopwatch.GetTimestamp();
@@ -174,6 +172,5 @@ internal sealed class PortableChildProcess : ChildProcess
         bool signaled = !OperatingSystem.IsWindows() && code is > 128 and < 128 + 65;
         process.Dispose();
         MarkEnded(new ProcessEnd(signaled ? null : code, signaled ? code - 128 : null));
-        Deadlines.After(TimeSpan.FromSeconds(1), Channel.Close);
     }
 }

@@ -74,6 +74,7 @@ internal sealed class WorkerLink
     private readonly IWorkerLinkOwner owner;
     private readonly Lock gate = new();
     private readonly HashSet<int> knownFunctions = [];
+    private readonly List<Deadline> killDeadlines = [];
     private ChildProcess? child;
     private Exception? initializerFailure;
     private string? reason;
@@ -119,7 +120,7 @@ internal sealed class WorkerLink
     {
         SendControl(FrameKind.Shutdown, 0);
         if (within is { } time)
-            Deadlines.After(time, () => Kill("it did not end when the pool was closed"));
+            KillAfter(time, "it did not end when the pool was closed");
     }
 
     /// <summary>Asks the process to end (SIGTERM), kills it after the grace.</summary>
@@ -132,7 +133,7 @@ internal sealed class WorkerLink
                 child?.Terminate();
         }
 
-        Deadlines.After(grace, () => Kill(why));
+        KillAfter(grace, why);
     }
 
     /// <summary>Ends the process and all it has started, at once.</summary>
@@ -144,6 +145,15 @@ internal sealed class WorkerLink
             killed = true;
             if (!gone)
                 child?.Kill();
+        }
+    }
+
+    private void KillAfter(TimeSpan time, string why)
+    {
+        lock (gate)
+        {
+            if (!gone)
+                killDeadlines.Add(Deadlines.After(time, () => Kill(why)));
         }
     }
 
@@ -237,6 +247,7 @@ internal sealed class WorkerLink
         lock (gate)
         {
             gone = true;
+            killDeadlines.ForEach(deadline => deadline.Cancel());
             ended.Dispose();
         }
 
