@@ -8,7 +8,8 @@ namespace ManyHands;
 /// await WorkerScope.RunAsync(async scope =>
 /// {
 ///     scope.Add(WorkerThread.Start(Watch, folder));
-///     var count = scope.Add(WorkerProcess.Start(Count, folder));
+///     var count = WorkerProcess.Start(Count, folder);
+///     scope.Add(count);
 ///     Console.WriteLine(await count);
 /// });
 /// </code></example>
@@ -56,10 +57,8 @@ public sealed class WorkerScope
     }
 
     /// <summary>Hands a started worker to the scope.</summary>
-    /// <returns>The same worker.</returns>
     /// <exception cref="InvalidOperationException">The scope has ended, or the worker wasn't started.</exception>
-    public TWorker Add<TWorker>(TWorker worker)
-        where TWorker : Worker
+    public void Add(Worker worker)
     {
         ArgumentNullException.ThrowIfNull(worker);
         worker.CheckJoinable();
@@ -79,7 +78,6 @@ public sealed class WorkerScope
             CancellationToken.None,
             TaskContinuationOptions.OnlyOnFaulted,
             TaskScheduler.Default);
-        return worker;
     }
 
     private void Fail(Exception failure, Worker? except)
