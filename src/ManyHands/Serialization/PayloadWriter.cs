@@ -123,6 +123,6 @@ internal sealed class PayloadWriter : IBufferWriter<byte>, IDisposable
     }
 }
 
-/// <summary>More than one array can hold. The call's encoder turns it into an <see cref="UnsendableCallException"/>.</summary>
+/// <summary>More than one array can hold. The call's encoder turns it into an <c>UnsendableCallException</c>.</summary>
 internal sealed class PayloadTooLargeException(long bytes)
     : Exception($"{bytes:N0} bytes are more than the {Array.MaxLength:N0} that one call can carry.");
