@@ -36,7 +36,7 @@ try
     SearchIndex index = await indexing.RunAsync(options.Kill);
     watch.Stop();
 
-    string skipped = indexing.Skipped == 0 ? "" : $", {indexing.Skipped} files skipped";
+    string skipped = indexing.Skipped switch { 0 => "", 1 => ", 1 file skipped", var many => $", {many} files skipped" };
     Console.WriteLine($"Indexed {files.Count - indexing.Skipped} files ({files.Sum(file => file.Length) / 1e6:N1} MB): {index.MemberCount:N0} members, {index.TermCount:N0} terms{skipped}.");
     Console.WriteLine($"Took {watch.Elapsed.TotalSeconds:N2} s with {options.Describe()}.");
     Console.WriteLine($"Index digest: {index.Digest()}");
@@ -74,6 +74,7 @@ internal sealed class Indexing(Pool pool, IReadOnlyList<DocumentationFile> files
     private const int MostAttempts = 3;
 
     private readonly ProgressBar progress = new(files.Sum(file => file.Length));
+    private readonly TaskCompletionSource crashSeen = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public int Skipped { get; private set; }
 
@@ -118,6 +119,7 @@ internal sealed class Indexing(Pool pool, IReadOnlyList<DocumentationFile> files
             catch (WorkerCrashedException crash) when (attempt < MostAttempts)
             {
                 // Reading a file changes nothing, so it may run twice. The pool itself runs no call a second time: it can't know that.
+                crashSeen.TrySetResult();
                 progress.Say($"{crash.Message} Running {file.Path} again.");
             }
             catch (Exception problem) when (problem is XmlException or IOException or UnauthorizedAccessException or WorkerCrashedException)
@@ -133,7 +135,7 @@ internal sealed class Indexing(Pool pool, IReadOnlyList<DocumentationFile> files
     private async Task KillOneWorkerAsync(Task until)
     {
         await Task.WhenAny(progress.OneThird, until);
-        while (!until.IsCompleted && pool.Statistics.CrashedCalls == 0)
+        while (!until.IsCompleted && !crashSeen.Task.IsCompleted)
         {
             if (pool.Statistics.Workers.FirstOrDefault(worker => worker is { IsBusy: true, CurrentCall: not null }) is not { } victim)
             {
@@ -143,11 +145,15 @@ internal sealed class Indexing(Pool pool, IReadOnlyList<DocumentationFile> files
 
             progress.Say($"Killing process {victim.Id} in the middle of {victim.CurrentCall}.");
             Kill(victim.Id);
-
-            // Its call may have ended just before; then there is nothing to see yet and the next one has to go.
             while (pool.Statistics.Workers.Any(worker => worker.Id == victim.Id))
                 await Task.Delay(1);
+
+            // If the call ended just before the kill, no crash is reported and the next worker has to go.
+            await Task.WhenAny(crashSeen.Task, Task.Delay(50));
         }
+
+        if (!crashSeen.Task.IsCompleted)
+            progress.Say("No worker was busy for long enough to be killed in the middle of a call. Give --kill more files.");
     }
 
     private static void Kill(int processId)
@@ -173,7 +179,7 @@ internal sealed record DocumentationFile(string Path, long Length)
     public static List<DocumentationFile> FindAll(string? folder)
     {
         if (folder is not null && !Directory.Exists(folder))
-            throw new NothingToIndexException($"The folder '{folder}' doesn't exist. Give one with XML documentation files after --folder.");
+            throw new NothingToIndexException($"There is no folder '{folder}'. Give one with XML documentation files after --folder.");
         IEnumerable<string> paths = folder is not null ? XmlFilesBelow(folder) : DotnetRoots().Select(ReferencePacks).FirstOrDefault(packs => packs.Count > 0) ?? [];
         List<DocumentationFile> files = [.. paths
             .Order(StringComparer.Ordinal)

@@ -9,16 +9,19 @@ internal sealed class DocumentationFolder : IDisposable
     /// <summary>How many members the readable files of <see cref="WithBrokenFiles"/> describe, each counted once.</summary>
     public const int DifferentMembers = (LargeFiles * MembersPerFile) + 2;
 
-    private const int LargeFiles = 4;
+    private const int LargeFiles = 12;
     private const int MembersPerFile = 4000;
 
     public string Path { get; } = Directory.CreateTempSubdirectory("manyhands-docs-").FullName;
 
+    /// <summary>Whether there is a link to a file that doesn't exist. Windows lets only some users make one.</summary>
+    public bool HasDeadLink { get; private set; }
+
     /// <summary>Whether there is a file that this user may not read; the super-user may read all.</summary>
-    public bool HasUnreadableFile { get; private set; }
+    public bool HasForbiddenFile { get; private set; }
 
     /// <summary>
-    /// Four files large enough for a worker to be killed in the middle of one, two that describe the same members, and four that can't be read.
+    /// Files large and many enough for a worker to be killed in the middle of one, two that describe the same members, and some that can't be read.
     /// </summary>
     public static DocumentationFolder WithBrokenFiles()
     {
@@ -32,7 +35,8 @@ internal sealed class DocumentationFolder : IDisposable
         folder.Write("malformed.xml", "<?xml version=\"1.0\"?>\n<doc>\n<members>\n<member name=\"T:Broken\"></summary>\n</doc>\n");
         folder.Write("dtd.xml", "<!DOCTYPE doc [<!ENTITY a \"aaaaaaaaaa\">]>\n<doc><members><member name=\"T:Bomb\">&a;</member></members></doc>");
         folder.Write("not-documentation.txt", "This is no XML.");
-        folder.WriteUnreadable("unreadable.xml");
+        folder.WriteDeadLink("gone.xml");
+        folder.WriteForbidden("forbidden.xml");
         return folder;
     }
 
@@ -51,12 +55,20 @@ internal sealed class DocumentationFolder : IDisposable
         File.WriteAllText(path, content, Encoding.UTF8);
     }
 
-    private void WriteUnreadable(string name)
+    private void WriteDeadLink(string name)
+    {
+        if (OperatingSystem.IsWindows())
+            return;
+        File.CreateSymbolicLink(System.IO.Path.Combine(Path, name), System.IO.Path.Combine(Path, "nowhere"));
+        HasDeadLink = true;
+    }
+
+    private void WriteForbidden(string name)
     {
         if (OperatingSystem.IsWindows() || Environment.IsPrivilegedProcess)
             return;
         Write(name, Document(""));
         File.SetUnixFileMode(System.IO.Path.Combine(Path, name), UnixFileMode.None);
-        HasUnreadableFile = true;
+        HasForbiddenFile = true;
     }
 }
