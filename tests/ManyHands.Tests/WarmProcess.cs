@@ -12,6 +12,9 @@ public sealed class WarmProcess : IAsyncLifetime
 {
     public async ValueTask InitializeAsync()
     {
+        // The console duplicates its descriptors when first used.
+        Console.Error.Flush();
+        Console.Out.Flush();
         IdleThreads.Time = TimeSpan.FromMilliseconds(50);
         await using Pool pool = Pool.Processes(1);
         await pool.RunAsync(Work.Answer);

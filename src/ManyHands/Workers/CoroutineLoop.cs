@@ -150,10 +150,11 @@ internal static class CoroutineLoop
             preferLocal: false);
     }
 
-    // The continuation of an asynchronous method is an Action on the box of its state machine, whose type names the method.
+    // The continuation of an asynchronous method is the box of its state machine, or an Action on it; the box's type names the method.
     private static string? RunningMethod(object? state)
     {
-        if (state is not Action { Target: { } box } || box.GetType() is not { IsGenericType: true } type)
+        object? box = state is Action action ? action.Target : state;
+        if (box?.GetType() is not { IsGenericType: true } type)
             return null;
         Type machine = type.GetGenericArguments()[^1];
         if (!typeof(IAsyncStateMachine).IsAssignableFrom(machine))
