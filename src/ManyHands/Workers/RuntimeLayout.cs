@@ -16,7 +16,7 @@ internal sealed record RuntimeLayout(string Muxer, IReadOnlyList<string> Argumen
 
     private static RuntimeLayout Find()
     {
-        string library = LibraryLocation();
+        string library = typeof(RuntimeLayout).Assembly.Location;
         if (library.Length == 0)
         {
             throw new PlatformNotSupportedException(
@@ -59,8 +59,4 @@ internal sealed record RuntimeLayout(string Muxer, IReadOnlyList<string> Argumen
         arguments.Add(worker);
         return new RuntimeLayout(muxer, arguments);
     }
-
-#pragma warning disable IL3000 // That it is empty in a single file is exactly what we want to know.
-    private static string LibraryLocation() => typeof(RuntimeLayout).Assembly.Location;
-#pragma warning restore IL3000
 }

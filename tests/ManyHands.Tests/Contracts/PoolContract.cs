@@ -15,9 +15,6 @@ public abstract class PoolContract : LeakChecked
     /// <summary>Whether a call runs in its caller before <c>RunAsync</c> returns.</summary>
     protected virtual bool RunsInCaller => false;
 
-    /// <summary>Whether blocking functions run beside each other.</summary>
-    protected virtual bool RunsBlockingCallsInParallel => true;
-
     protected abstract Pool CreatePool(int workers, Action? initializer = null);
 
     [Fact]

@@ -52,8 +52,6 @@ public sealed class ThreadPoolTests : PoolContract
 
 public sealed class CoroutinePoolTests : PoolContract
 {
-    protected override bool RunsBlockingCallsInParallel => false;
-
     protected override Pool CreatePool(int workers, Action? initializer = null) => Pool.Coroutines(workers, new() { Initializer = initializer });
 
     [Fact]

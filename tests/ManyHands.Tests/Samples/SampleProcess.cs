@@ -20,18 +20,24 @@ internal static class SampleProcess
         if (!Builds.TryGetValue(file, out build))
             Builds[file] = build = BuildAsync(file);
         await build;
-        return await StartAsync(["run", "--no-build", file, "--", .. arguments]);
+        return await StartAsync([.. (string[])["run", "--no-build", file, "--"], .. arguments]);
     }
 
     private static async Task BuildAsync(string file)
     {
-        SampleRun build = await StartAsync(["build", file]);
+        SampleRun build = await StartAsync("build", file);
         Assert.True(build.ExitCode == 0, $"{file} doesn't build.{Environment.NewLine}{build}");
     }
 
-    private static async Task<SampleRun> StartAsync(string[] arguments)
+    /// <summary>Runs the <c>dotnet</c> command in the repository's root until it ends.</summary>
+    public static Task<SampleRun> StartAsync(params string[] arguments) => StartAsync(DotnetWith(arguments));
+
+    /// <summary>Runs a program until it ends, or kills it at the deadline and fails.</summary>
+    public static async Task<SampleRun> StartAsync(ProcessStartInfo start)
     {
-        using Process process = new() { StartInfo = DotnetWith(arguments) };
+        start.RedirectStandardOutput = start.RedirectStandardError = true;
+        string command = $"{Path.GetFileName(start.FileName)} {string.Join(' ', start.ArgumentList)}";
+        using Process process = new() { StartInfo = start };
         List<string> output = [];
         List<string> errors = [];
         process.OutputDataReceived += (_, line) => Keep(output, line.Data);
@@ -47,7 +53,7 @@ internal static class SampleProcess
         catch (OperationCanceledException)
         {
             process.Kill(entireProcessTree: true);
-            Assert.Fail($"'dotnet {string.Join(' ', arguments)}' hadn't ended after {Deadline.TotalSeconds} s.{Environment.NewLine}{Snapshot(exitCode: -1)}");
+            Assert.Fail($"'{command}' hadn't ended after {Deadline.TotalSeconds} s.{Environment.NewLine}{Snapshot(exitCode: -1)}");
         }
 
         return Snapshot(process.ExitCode);
@@ -57,7 +63,7 @@ internal static class SampleProcess
             lock (output)
             {
                 lock (errors)
-                    return new SampleRun(string.Join(' ', arguments), exitCode, [.. output], [.. errors]);
+                    return new SampleRun(command, exitCode, [.. output], [.. errors]);
             }
         }
     }
@@ -74,8 +80,6 @@ internal static class SampleProcess
     private static ProcessStartInfo DotnetWith(string[] arguments) => new(DotnetCommand(), arguments)
     {
         WorkingDirectory = RepositoryRoot(),
-        RedirectStandardOutput = true,
-        RedirectStandardError = true,
         Environment =
         {
             ["DOTNET_NOLOGO"] = "1",
@@ -94,10 +98,10 @@ internal static class SampleProcess
     };
 
     // The one that this process runs on, as the PATH may hold another or none.
-    private static string DotnetCommand() => Path.GetFullPath(Path.Combine(
+    public static string DotnetCommand() => Path.GetFullPath(Path.Combine(
         RuntimeEnvironment.GetRuntimeDirectory(), "..", "..", "..", OperatingSystem.IsWindows() ? "dotnet.exe" : "dotnet"));
 
-    private static string RepositoryRoot()
+    public static string RepositoryRoot()
     {
         DirectoryInfo? folder = new(AppContext.BaseDirectory);
         while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "ManyHands.slnx")))
@@ -113,5 +117,5 @@ internal sealed record SampleRun(string Command, int ExitCode, IReadOnlyList<str
     /// <summary>Everything, for the message of a test that fails.</summary>
     public override string ToString() => string.Join(
         Environment.NewLine,
-        [$"'dotnet {Command}' exited with {ExitCode}.", "Output:", .. Output, "Errors:", .. Errors]);
+        [$"'{Command}' exited with {ExitCode}.", "Output:", .. Output, "Errors:", .. Errors]);
 }
