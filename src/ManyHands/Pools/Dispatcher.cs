@@ -28,6 +28,7 @@ internal sealed class Dispatcher(int limit, ProcessPoolOptions options, PendingC
     private TaskCompletionSource? allReady;
     private PoolBrokenException? broken;
     private bool closed;
+    private bool ending;
     private int unsettled;
     private int starting;
     private int failedStarts;
@@ -154,8 +155,6 @@ internal sealed class Dispatcher(int limit, ProcessPoolOptions options, PendingC
             closed = true;
             if (unsettled == 0)
                 drained.TrySetResult();
-            if (workers.Count == 0)
-                allGone.TrySetResult();
             allReady?.TrySetException(new ObjectDisposedException(nameof(Pool), "The pool was closed while its workers started."));
         }
 
@@ -165,10 +164,7 @@ internal sealed class Dispatcher(int limit, ProcessPoolOptions options, PendingC
     /// <summary>Lets all workers end, kills those that don't within the time, and returns at the latest a moment after that.</summary>
     public async Task EndWorkers(TimeSpan time)
     {
-        WorkerLink[] links;
-        lock (gate)
-            links = [.. workers.Keys];
-        foreach (WorkerLink link in links)
+        foreach (WorkerLink link in End())
             link.Shutdown(time);
         await allGone.Task.WaitAsync(time + time).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         initializer?.ReleasePayload();
@@ -178,13 +174,12 @@ internal sealed class Dispatcher(int limit, ProcessPoolOptions options, PendingC
     public List<PoolCall> KillWorkers(string why)
     {
         List<PoolCall> left;
-        WorkerLink[] links;
+        WorkerLink[] links = End();
         lock (gate)
         {
             left = [.. queue, .. returned, .. workers.Values.SelectMany(worker => worker.Calls.Values)];
             queue.Clear();
             returned.Clear();
-            links = [.. workers.Keys];
         }
 
         foreach (WorkerLink link in links)
@@ -323,7 +318,7 @@ internal sealed class Dispatcher(int limit, ProcessPoolOptions options, PendingC
                 return;
             if (!worker.IsReady)
                 starting--;
-            if (!closed)
+            if (!ending)
                 lost++;
             foreach (PoolCall call in worker.Calls.Values)
             {
@@ -336,14 +331,16 @@ internal sealed class Dispatcher(int limit, ProcessPoolOptions options, PendingC
             }
 
             worker.Calls.Clear();
-            if (closed)
+            if (ending)
             {
                 if (workers.Count == 0)
                     allGone.TrySetResult();
             }
             else if (gone.WasReady)
             {
-                StartOne();
+                // Also while the pool is closing: what it has accepted still has to run.
+                if (!closed || QueuedCount > 0)
+                    StartOne();
             }
             else if (++failedStarts >= MostFailedStarts && !workers.Values.Any(one => one.IsReady))
             {
@@ -387,6 +384,18 @@ internal sealed class Dispatcher(int limit, ProcessPoolOptions options, PendingC
             _ => $"its process {gone.Exit.Describe()} before it was ready.",
         };
         return new PoolBrokenException($"{MostFailedStarts} workers in a row could not start. Of the last one: {why}{lines}", gone.Failure);
+    }
+
+    // From here on workers that go are not replaced.
+    private WorkerLink[] End()
+    {
+        lock (gate)
+        {
+            ending = true;
+            if (workers.Count == 0)
+                allGone.TrySetResult();
+            return [.. workers.Keys];
+        }
     }
 
     private bool TryTakeIdle([System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out PoolWorker? worker)
@@ -461,8 +470,8 @@ internal sealed class Dispatcher(int limit, ProcessPoolOptions options, PendingC
                 if (!workers.TryGetValue(link, out worker) || !worker.IsReady)
                     return;
 
-                // Ahead only the worker's fair share, so that none waits behind another while a worker is free.
-                int most = Math.Min(worker.Depth, worker.Calls.Count + 1 + (QueuedCount / Math.Max(1, workers.Count)));
+                // Ahead only the worker's fair share, so that none waits behind another while a worker is about to be free.
+                int most = Math.Min(worker.Depth, 1 + (QueuedCount / workers.Count));
                 if (worker.Calls.Count >= most || (worker.Calls.Count > 0 && IsHeldUp(worker)) || !TryTakeQueued(out next))
                 {
                     if (worker.Calls.Count == 0)
@@ -537,13 +546,13 @@ internal sealed class Dispatcher(int limit, ProcessPoolOptions options, PendingC
 
     private void StartIfNeeded()
     {
-        while (!closed && broken is null && !backingOff && workers.Count < limit && starting < QueuedCount)
+        while (!ending && broken is null && !backingOff && workers.Count < limit && starting < QueuedCount)
             StartOne();
     }
 
     private void StartOne()
     {
-        if (closed || broken is not null || workers.Count >= limit)
+        if (ending || broken is not null || workers.Count >= limit)
             return;
         started++;
         starting++;
@@ -575,7 +584,7 @@ internal sealed class Dispatcher(int limit, ProcessPoolOptions options, PendingC
                 backingOff = false;
                 if (allReady is not null && !allReady.Task.IsCompleted)
                 {
-                    while (!closed && workers.Count < limit)
+                    while (!ending && workers.Count < limit)
                         StartOne();
                 }
 

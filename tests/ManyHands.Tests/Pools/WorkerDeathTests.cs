@@ -267,6 +267,28 @@ public sealed partial class WorkerDeathTests : LeakChecked
     }
 
     [Fact]
+    public async Task WorkerDies_WhileThePoolCloses_AcceptedCallsStillRun()
+    {
+        Pool pool = Pool.Processes(1);
+        Task doomed = pool.RunAsync(Die.Named, nameof(Die.BySigkill));
+        Task<int> behind = pool.RunAsync(Work.Answer);
+        await pool.DisposeAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(10));
+        await Assert.ThrowsAsync<WorkerCrashedException>(() => doomed);
+        Assert.Equal(42, await behind);
+    }
+
+    [Fact]
+    public async Task DisposeAsync_CallThatOutlastsTheShutdown_FailsAndIsKilled()
+    {
+        using Gate gate = new();
+        Pool pool = Pool.Processes(1, new() { ShutdownTimeout = TimeSpan.FromMilliseconds(100) });
+        Task<int> call = pool.RunAsync(Work.WaitForever, gate.Path);
+        await gate.WaitAsync();
+        await pool.DisposeAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(10));
+        await Assert.ThrowsAsync<ObjectDisposedException>(() => call);
+    }
+
+    [Fact]
     public async Task PoolInAWorker_EndsWithTheRoot()
     {
         await using Pool pool = Pool.Processes(1);
