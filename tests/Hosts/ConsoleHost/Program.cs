@@ -4,6 +4,16 @@ using Newtonsoft.Json.Linq;
 // Prints a line for each thing that a child did. A second MAIN line would betray that this ran in a child.
 List<string> said = [];
 Say($"MAIN {Environment.ProcessId}");
+if (args is ["forget"])
+{
+    // Neither disposed of nor joined: the program ends all the same, and they with it.
+    Pool forgotten = Pool.Processes(2);
+    Say($"POOL {await forgotten.RunAsync(static () => Environment.ProcessId)}");
+    WorkerProcess busy = WorkerProcess.Start(static () => Thread.Sleep(Timeout.Infinite));
+    Say($"PROCESS {busy.Id}");
+    return 0;
+}
+
 try
 {
     await using Pool pool = Pool.Processes(1);

@@ -109,6 +109,16 @@ public sealed class HostTests : LeakChecked
     }
 
     [Fact]
+    public async Task ForgottenPoolAndWorker_DontKeepTheHost_AndEndWithIt()
+    {
+        SampleRun run = await Start(Built("ConsoleHost", "ConsoleHost"), "forget");
+        Assert.True(run.ExitCode == 0, run.ToString());
+        int[] children = [.. run.Output.Skip(1).Select(line => int.Parse(line.Split(' ')[1], CultureInfo.InvariantCulture))];
+        Assert.Equal(2, children.Length);
+        await Eventually.True(() => !children.Any(ProcessInventory.IsAlive), "its children have ended", seconds: 2);
+    }
+
+    [Fact]
     public async Task HostKilledInACall_ChildrenEnd_AndItsOutputCloses()
     {
         using Gate gate = new();
