@@ -11,6 +11,8 @@ internal static class Deadlines
     private static readonly Lock Gate = new();
     private static readonly PriorityQueue<Deadline, long> Waiting = new();
     private static readonly AutoResetEvent Changed = new(false);
+    private const int FewCanceled = 1000;
+    private static int canceled;
     private static Thread? thread;
 
     /// <summary>Calls back once, not before the time is over. The callback must be short and must not throw.</summary>
@@ -19,6 +21,9 @@ internal static class Deadlines
         Deadline deadline = new(Stopwatch.GetTimestamp() + (long)(time.TotalSeconds * Stopwatch.Frequency), callback);
         lock (Gate)
         {
+            // Most deadlines are cancelled long before they are due; what is left of them must not pile up.
+            if (Volatile.Read(ref canceled) is var many && many > FewCanceled && many > Waiting.Count / 2)
+                ForgetCanceled();
             Waiting.Enqueue(deadline, deadline.Due);
             if (thread is null)
             {
@@ -32,6 +37,17 @@ internal static class Deadlines
         }
 
         return deadline;
+    }
+
+    /// <summary>Told by a deadline that it was cancelled.</summary>
+    public static void CountCanceled() => Interlocked.Increment(ref canceled);
+
+    private static void ForgetCanceled()
+    {
+        (Deadline, long)[] live = [.. Waiting.UnorderedItems.Where(item => !item.Element.IsCanceled)];
+        Waiting.Clear();
+        Waiting.EnqueueRange(live);
+        Volatile.Write(ref canceled, 0);
     }
 
     private static void Run()
@@ -99,7 +115,11 @@ internal sealed class Deadline(long due, Action callback)
 
     public bool IsCanceled => Volatile.Read(ref callback) is null;
 
-    public void Cancel() => Volatile.Write(ref callback, null);
+    public void Cancel()
+    {
+        if (Interlocked.Exchange(ref callback, null) is not null)
+            Deadlines.CountCanceled();
+    }
 
     public void Fire() => Interlocked.Exchange(ref callback, null)?.Invoke();
 }

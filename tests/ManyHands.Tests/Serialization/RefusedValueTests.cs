@@ -11,9 +11,6 @@ using System.Text.RegularExpressions;
 using ManyHands.Serialization;
 using Xunit;
 
-// Each value is made once.
-#pragma warning disable CA1861
-
 namespace ManyHands.Tests.Serialization;
 
 /// <summary>What wouldn't arrive equal is refused, with its place, the reason and what to write instead.</summary>

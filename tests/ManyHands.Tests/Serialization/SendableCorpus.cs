@@ -9,9 +9,6 @@ using System.Numerics;
 using System.Text;
 using System.Text.Json;
 
-// Each value is made once.
-#pragma warning disable CA1861
-
 namespace ManyHands.Tests.Serialization;
 
 /// <summary>One value of everything that travels, to be sent by itself and inside other things.</summary>

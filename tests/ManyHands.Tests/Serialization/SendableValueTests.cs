@@ -1,8 +1,5 @@
 using Xunit;
 
-// Each value is made once.
-#pragma warning disable CA1861
-
 namespace ManyHands.Tests.Serialization;
 
 /// <summary>What travels arrives equal to the last field.</summary>
