@@ -21,10 +21,10 @@ public sealed record WorkerExit
     /// <summary>Why we ended it, such as a deadline; null if we didn't.</summary>
     public string? Reason { get; init; }
 
-    /// <summary>The end in words, such as <c>killed by signal 9 (SIGKILL)</c> or <c>exited with code 3</c>.</summary>
+    /// <summary>The end in words, such as <c>was killed by signal 9 (SIGKILL)</c> or <c>exited with code 3</c>.</summary>
     public string Describe() => this switch
     {
-        { Signal: { } signal } => $"killed by signal {signal} ({SignalName(signal)})",
+        { Signal: { } signal } => $"was killed by signal {signal} ({SignalName(signal)})",
         { ExitCode: { } code } => $"exited with code {code}",
         _ => "ended in a way that the system did not record",
     };

@@ -207,7 +207,7 @@ public partial class WorkerProcess : Worker
             if (!ended && !stopped)
                 call.SetException(Crashed(gone.Exit));
             else if (!ended)
-                call.SetException(new OperationCanceledException($"{worker.Name} was ended by its owner: {gone.Exit.Describe()}."));
+                call.SetException(new OperationCanceledException($"{worker.Name} was ended by its owner; it {gone.Exit.Describe()}."));
 
             // Its last progress reports may still be on their way to their receivers.
             call.WhenCompleted(static (call, worker) => ((WorkerProcess)worker).Settle(call), worker);
