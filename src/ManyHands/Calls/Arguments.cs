@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using ManyHands.Serialization;
 
 namespace ManyHands.Calls;
@@ -16,6 +17,12 @@ internal interface IArguments<TSelf>
     /// <summary>Calls the function in whichever of its forms it is, on the calling thread.</summary>
     ValueTask<TResult> Invoke<TResult>(Delegate function, CancellationToken token);
 
+    /// <summary>Whether the function is of the plainest form: these arguments in, a result out, at once.</summary>
+    static abstract bool IsPlain<TResult>(Delegate function);
+
+    /// <summary>Calls a function of the plainest form.</summary>
+    TResult InvokePlain<TResult>(Delegate function);
+
     /// <summary>The token among the arguments, if the caller passed it as one; it cancels the call like the separate parameter does.</summary>
     CancellationToken Token { get; }
 }
@@ -23,6 +30,10 @@ internal interface IArguments<TSelf>
 internal readonly struct Arguments : IArguments<Arguments>
 {
     public CancellationToken Token => default;
+
+    public static bool IsPlain<TResult>(Delegate function) => function.GetType() == typeof(Func<TResult>);
+
+    public TResult InvokePlain<TResult>(Delegate function) => Unsafe.As<Func<TResult>>(function)();
 
     public static Arguments Read(ref PayloadReader reader) => default;
 
@@ -54,6 +65,10 @@ internal readonly struct Arguments<T>(T argument) : IArguments<Arguments<T>>
 
     public CancellationToken Token => FunctionForms.TokenIn(argument);
 
+    public static bool IsPlain<TResult>(Delegate function) => function.GetType() == typeof(Func<T, TResult>);
+
+    public TResult InvokePlain<TResult>(Delegate function) => Unsafe.As<Func<T, TResult>>(function)(argument);
+
     public static Arguments<T> Read(ref PayloadReader reader) => new(Codec<T>.Instance.Read(ref reader));
 
     public void Write(PayloadWriter writer) => FunctionForms.WriteArgument(writer, argument, 1);
@@ -81,6 +96,10 @@ internal readonly struct Arguments<T1, T2>(T1 first, T2 second) : IArguments<Arg
     private readonly T2 second = second;
 
     public CancellationToken Token => FunctionForms.TokenIn(second) is { CanBeCanceled: true } token ? token : FunctionForms.TokenIn(first);
+
+    public static bool IsPlain<TResult>(Delegate function) => function.GetType() == typeof(Func<T1, T2, TResult>);
+
+    public TResult InvokePlain<TResult>(Delegate function) => Unsafe.As<Func<T1, T2, TResult>>(function)(first, second);
 
     public static Arguments<T1, T2> Read(ref PayloadReader reader) =>
         new(Codec<T1>.Instance.Read(ref reader), Codec<T2>.Instance.Read(ref reader));
@@ -117,6 +136,10 @@ internal readonly struct Arguments<T1, T2, T3>(T1 first, T2 second, T3 third) : 
     public CancellationToken Token => FunctionForms.TokenIn(third) is { CanBeCanceled: true } token
         ? token
         : new Arguments<T1, T2>(first, second).Token;
+
+    public static bool IsPlain<TResult>(Delegate function) => function.GetType() == typeof(Func<T1, T2, T3, TResult>);
+
+    public TResult InvokePlain<TResult>(Delegate function) => Unsafe.As<Func<T1, T2, T3, TResult>>(function)(first, second, third);
 
     public static Arguments<T1, T2, T3> Read(ref PayloadReader reader) =>
         new(Codec<T1>.Instance.Read(ref reader), Codec<T2>.Instance.Read(ref reader), Codec<T3>.Instance.Read(ref reader));

@@ -1,3 +1,4 @@
+using ManyHands.Platform;
 using ManyHands.Serialization;
 
 namespace ManyHands.Calls;
@@ -7,36 +8,68 @@ namespace ManyHands.Calls;
 /// </summary>
 internal static class CallEncoder
 {
+    [ThreadStatic]
+    private static CallerSide? spareContext;
+
+    [ThreadStatic]
+    private static PayloadWriter? spareWriter;
+
     /// <summary>Encodes the function's target and arguments.</summary>
+    /// <param name="call">The call.</param>
+    /// <param name="segments">Where large payloads go; null for none.</param>
     /// <exception cref="UnsendableCallException">Something in the call can't travel.</exception>
-    public static PendingCall<TResult> Encode<TResult>(Call<TResult> call)
+    public static PendingCall<TResult> Encode<TResult>(Call<TResult> call, SegmentPool? segments = null)
     {
-        CallerSide context = new(call.Token);
-        PayloadWriter payload = new(256, context);
+        // Both are used again by the thread's next call, unless this one keeps them. Taken out meanwhile: a getter of an argument may make a call itself.
+        CallerSide context = spareContext ?? new CallerSide();
+        PayloadWriter writer = spareWriter ?? new PayloadWriter();
+        (spareContext, spareWriter) = (null, null);
+        context.Reuse(call.Token);
+        writer.Reuse(context, segments);
         try
         {
-            FunctionReference function = FunctionReference.For(call);
-            function.WriteTarget(payload, call.Function.Target);
-            call.WriteArguments(payload);
-            return new PendingCall<TResult>(function, call, payload, context);
+            FunctionReference function = call.Reference;
+            function.WriteTarget(writer, call.Function.Target);
+            call.WriteArguments(writer);
+            FaultPoint.Reach(FaultStep.CallEncoded);
+            CancellationToken token = context.EffectiveToken;
+            bool hasReceivers = context.HasReceivers;
+            if (EncodedPayload.Take(writer, out EncodedPayload payload))
+                spareWriter = writer;
+            PendingCall<TResult> pending = new(function, call, payload, hasReceivers ? context : null, token);
+            if (!hasReceivers)
+            {
+                context.Reuse(default);
+                spareContext = context;
+            }
+
+            return pending;
         }
         catch (Exception reason)
         {
-            payload.Dispose();
-            if (reason is UnsendableValueException or PayloadTooLargeException)
-                throw new UnsendableCallException($"{call.Name}: {reason.Message}", reason.InnerException);
-            throw;
+            writer.Dispose();
+            throw Explain(reason, call.Name);
         }
     }
+
+    /// <summary>What to throw when a call's encoding failed.</summary>
+    public static Exception Explain(Exception reason, string name) => reason is UnsendableValueException or PayloadTooLargeException
+        ? new UnsendableCallException($"{name}: {reason.Message}", reason.InnerException)
+        : reason;
 }
 
 /// <summary>What a call leaves with its caller: the receivers of progress and the token.</summary>
-internal sealed class CallerSide(CancellationToken token) : TransferContext
+internal sealed class CallerSide : TransferContext
 {
     private List<IProgressReceiver>? receivers;
 
+    public bool HasReceivers => receivers is not null;
+
     /// <summary>The token that cancels the call: the one given beside the function, else one found among arguments or captured variables.</summary>
-    public CancellationToken EffectiveToken { get; private set; } = token;
+    public CancellationToken EffectiveToken { get; private set; }
+
+    /// <summary>Sets one that has no receivers up for another call.</summary>
+    public void Reuse(CancellationToken token) => EffectiveToken = token;
 
     public override int AddProgress<T>(IProgress<T> progress)
     {

@@ -4,6 +4,8 @@ namespace ManyHands;
 /// <example><code>await pool.RunAsync(Render, path, new CallOptions { Timeout = TimeSpan.FromSeconds(2) });</code></example>
 public sealed record CallOptions
 {
+    private const int MostRetries = 100;
+
     internal static CallOptions Default { get; } = new();
 
     /// <summary>
@@ -24,6 +26,12 @@ public sealed record CallOptions
     /// </summary>
     public TimeSpan Grace { get; init; } = TimeSpan.FromMilliseconds(500);
 
+    /// <summary>
+    /// How often the call may run again when its worker's process ends under it, at most 100. Set it only for functions that may run twice: what the first attempt did
+    /// stays done. Exceptions of the function, timeouts and cancellations are never retried. Engines without processes have nothing to retry. Default: 0.
+    /// </summary>
+    public int Retries { get; init; }
+
     /// <summary>A name for statistics and error messages. Default: the function's own.</summary>
     public string? Name { get; init; }
 
@@ -35,6 +43,8 @@ public sealed record CallOptions
         if (HasTimeout)
             TimeLimits.Check(Timeout!.Value, nameof(Timeout));
         TimeLimits.Check(Grace, nameof(Grace));
+        if (Retries is < 0 or > MostRetries)
+            throw new ArgumentOutOfRangeException(nameof(Retries), Retries, $"{nameof(Retries)} must lie between 0 and {MostRetries}.");
     }
 }
 

@@ -24,70 +24,71 @@ internal enum OutcomeKind : byte
     Undecodable = 5,
 }
 
+/// <summary>Hears of a call on the receiving side when it is decoded and about to run.</summary>
+internal interface ICallObserver
+{
+    /// <summary>From here on the call counts as run. Its payload isn't used any more.</summary>
+    void OnStarting();
+}
+
+/// <summary>Several calls of one function that run one after the other.</summary>
+internal interface ICallSeries : ICallObserver
+{
+    /// <summary>Their payloads, each behind its length.</summary>
+    ReadOnlyMemory<byte> Payloads { get; }
+
+    /// <summary>Whether there is another, which may run now.</summary>
+    bool TryClaim();
+
+    /// <summary>Hands a call's outcome on, which is all that was written; false if no other may follow.</summary>
+    bool Answer(OutcomeKind kind);
+}
+
 /// <summary>The receiving end of a call's way: resolves, decodes, runs, encodes. The same code in a child and in <c>Pool.Inline</c>.</summary>
 internal static class CallRunner
 {
     /// <summary>Decodes and runs a call.</summary>
     /// <param name="function">The function; a failure to find it is an outcome as well.</param>
-    /// <param name="payload">Target and arguments. Not used any more once <paramref name="starting"/> was called.</param>
+    /// <param name="payload">Target and arguments.</param>
     /// <param name="context">The call's token and progress.</param>
     /// <param name="answer">Empty; receives the outcome's payload.</param>
-    /// <param name="starting">Called between decoding and running: from here on the call counts as started.</param>
+    /// <param name="observer">Null for none.</param>
     public static ValueTask<OutcomeKind> RunAsync(
-        Func<ResolvedFunction> function, ReadOnlyMemory<byte> payload, TransferContext context, PayloadWriter answer, Action? starting)
+        DefinedFunction function, ReadOnlyMemory<byte> payload, TransferContext context, PayloadWriter answer, ICallObserver? observer)
     {
-        PreparedCall prepared;
+        ResolvedFunction resolved;
         try
         {
-            PayloadReader reader = new(payload, context);
-            prepared = function().Prepare(ref reader);
+            resolved = function.Resolved;
         }
         catch (FunctionNotFoundException failure)
         {
             answer.WriteString(failure.Message);
             return new(OutcomeKind.FunctionNotFound);
         }
-        catch (Exception failure)
-        {
-            answer.WriteString($"{failure.GetType().Name}: {failure.Message}");
-            return new(OutcomeKind.Undecodable);
-        }
 
-        starting?.Invoke();
-        try
-        {
-            ValueTask running = prepared.RunAsync(answer, context.Token);
-            return running.IsCompletedSuccessfully ? new(OutcomeKind.Result) : Await(running, context, answer);
-        }
-        catch (Exception failure)
-        {
-            return new(Describe(failure, context, answer));
-        }
+        return resolved.RunAsync(payload, context, answer, observer);
     }
 
-    private static async ValueTask<OutcomeKind> Await(ValueTask running, TransferContext context, PayloadWriter answer)
+    public static OutcomeKind Undecodable(Exception failure, TransferContext context, PayloadWriter answer)
     {
-        try
-        {
-            await running.ConfigureAwait(false);
-            return OutcomeKind.Result;
-        }
-        catch (Exception failure)
-        {
-            return Describe(failure, context, answer);
-        }
+        context.RanOutOfMemory |= failure is OutOfMemoryException;
+        answer.WriteString($"{failure.GetType().Name}: {failure.Message}");
+        return OutcomeKind.Undecodable;
     }
 
-    private static OutcomeKind Describe(Exception failure, TransferContext context, PayloadWriter answer)
+    /// <summary>Writes what a function ended with that isn't a result.</summary>
+    public static OutcomeKind Describe(Exception failure, TransferContext context, PayloadWriter answer)
     {
         // A result that failed half-way may have left bytes behind.
         answer.Clear();
+        context.RanOutOfMemory |= failure is OutOfMemoryException and not InsufficientMemoryException;
         switch (failure)
         {
             case UnsendableResultException:
                 answer.WriteString(failure.Message);
                 return OutcomeKind.ResultUnsendable;
-            case OperationCanceledException when context.Token.IsCancellationRequested:
+            case OperationCanceledException when context.IsCancellationRequested:
                 return OutcomeKind.Canceled;
             default:
                 RemoteFailure.Write(answer, failure);
@@ -101,44 +102,47 @@ internal static class CallOutcome
 {
     public static void Complete(PendingCall call, OutcomeKind kind, ReadOnlyMemory<byte> payload)
     {
+        if (kind == OutcomeKind.Result)
+            call.SetResult(payload);
+        else if (kind == OutcomeKind.Canceled && call.Token.IsCancellationRequested)
+            call.SetCanceled();
+        else
+            call.SetException(ToException(call.Name, kind, payload));
+    }
+
+    /// <summary>The exception that an outcome other than a result comes to.</summary>
+    public static Exception ToException(string name, OutcomeKind kind, ReadOnlyMemory<byte> payload)
+    {
         try
         {
-            switch (kind)
+            PayloadReader reader = new(payload);
+            return kind switch
             {
-                case OutcomeKind.Result:
-                    call.SetResult(payload);
-                    break;
-                case OutcomeKind.Threw:
-                    PayloadReader failure = new(payload);
-                    call.SetException(RemoteFailure.Read(ref failure));
-                    break;
-                case OutcomeKind.Canceled when call.Token.IsCancellationRequested:
-                    call.SetCanceled();
-                    break;
-                case OutcomeKind.Canceled:
-                    call.SetException(new OperationCanceledException($"{call.Name} was cancelled in its worker."));
-                    break;
-                case OutcomeKind.ResultUnsendable or OutcomeKind.FunctionNotFound or OutcomeKind.Undecodable:
-                    PayloadReader text = new(payload);
-                    call.SetException(new UnsendableCallException($"{call.Name}: {text.ReadRequiredString()}"));
-                    break;
-                default:
-                    throw new InvalidPayloadException($"An outcome of the unknown kind {(byte)kind}.");
-            }
+                OutcomeKind.Threw => RemoteFailure.Read(ref reader),
+                OutcomeKind.Canceled => new OperationCanceledException($"{name} was cancelled in its worker."),
+                OutcomeKind.ResultUnsendable or OutcomeKind.FunctionNotFound or OutcomeKind.Undecodable =>
+                    new UnsendableCallException($"{name}: {reader.ReadRequiredString()}"),
+                _ => throw new InvalidPayloadException($"An outcome of the unknown kind {(byte)kind}."),
+            };
         }
         catch (InvalidPayloadException damage)
         {
-            call.SetException(new UnsendableCallException($"{call.Name}: the worker's answer can't be read: {damage.Message}", damage));
+            return new UnsendableCallException($"{name}: the worker's answer can't be read: {damage.Message}", damage);
         }
     }
+
+    /// <summary>What to say of a result that can't be decoded here.</summary>
+    public static UnsendableCallException Unreadable(string name, Type type, Exception reason) =>
+        new($"{name}: the result ({TypeNames.Of(type)}) arrived but can't be read: {reason.Message}", reason);
 }
 
 /// <summary>The receiving side of what a call carries besides values.</summary>
-internal sealed class WorkerSide(Action<int, PayloadWriter> sendReport, CancellationToken token) : TransferContext
+internal abstract class WorkerSide : TransferContext
 {
-    public override CancellationToken Token => token;
+    public override IProgress<T> OpenProgress<T>(int number) => new Progress<T>(number, ReportSender());
 
-    public override IProgress<T> OpenProgress<T>(int number) => new Progress<T>(number, sendReport);
+    /// <summary>What sends a report of the call that is being decoded, with the receiver's number.</summary>
+    protected abstract Action<int, PayloadWriter> ReportSender();
 
     private sealed class Progress<T>(int number, Action<int, PayloadWriter> sendReport) : IProgress<T>
     {

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Reflection;
 using System.Runtime.CompilerServices;
+using ManyHands.Platform;
 using ManyHands.Serialization;
 
 namespace ManyHands.Calls;
@@ -47,6 +48,9 @@ internal sealed class FunctionReference
     public string Name { get; }
 
     public byte[] Definition { get; }
+
+    /// <summary>Whether all that travels with a call is its arguments.</summary>
+    public bool HasNoTarget => TargetKind is TargetKind.None or TargetKind.Stateless;
 
     private TargetKind TargetKind { get; }
 
@@ -147,7 +151,7 @@ internal abstract class ResolvedFunction(string name)
         string name = reader.ReadRequiredString();
         try
         {
-            Guid build = reader.ReadUnmanaged<Guid>();
+            Guid build = new(reader.ReadBytes(TypeReference.GuidSize));
             int token = reader.ReadUnmanaged<int>();
             Type declaring = TypeReference.Read(ref reader);
             Type[] methodArguments = TypeReference.ReadMany(ref reader);
@@ -189,8 +193,15 @@ internal abstract class ResolvedFunction(string name)
         }
     }
 
-    /// <summary>Reads target and arguments.</summary>
-    public abstract PreparedCall Prepare(ref PayloadReader reader);
+    /// <summary>Reads target and arguments, calls the function, writes its result or what it ended with instead; completes synchronously if the function does.</summary>
+    /// <inheritdoc cref="CallRunner.RunAsync"/>
+    public abstract ValueTask<OutcomeKind> RunAsync(ReadOnlyMemory<byte> payload, TransferContext context, PayloadWriter answer, ICallObserver? observer);
+
+    /// <summary>Whether <see cref="RunSeries"/> can run it: nothing to wait for and no target of its own for each call.</summary>
+    public abstract bool RunsInSeries { get; }
+
+    /// <summary>Runs calls one after the other, with as little between them as can be.</summary>
+    public abstract void RunSeries(ICallSeries series, TransferContext context, PayloadWriter answer);
 
     private static MethodInfo FindMethod(Type declaring, int token, Type[] methodArguments)
     {
@@ -203,11 +214,46 @@ internal abstract class ResolvedFunction(string name)
     }
 }
 
-/// <summary>A call that has everything it needs to run, once.</summary>
-internal abstract class PreparedCall
+/// <summary>A function that was introduced to this process; found when it is first called.</summary>
+internal sealed class DefinedFunction(byte[] definition)
 {
-    /// <summary>Calls the function and writes its result; completes synchronously if the function does.</summary>
-    public abstract ValueTask RunAsync(PayloadWriter result, CancellationToken token);
+    private ResolvedFunction? resolved;
+    private FunctionNotFoundException? failure;
+
+    /// <exception cref="FunctionNotFoundException">This process has no such function, or another build of it.</exception>
+    public ResolvedFunction Resolved => resolved ?? Resolve();
+
+    /// <summary>Whether it was found and <see cref="ResolvedFunction.RunsInSeries"/>.</summary>
+    public bool RunsInSeries
+    {
+        get
+        {
+            try
+            {
+                return Resolved.RunsInSeries;
+            }
+            catch (FunctionNotFoundException)
+            {
+                // The call itself will say so.
+                return false;
+            }
+        }
+    }
+
+    private ResolvedFunction Resolve()
+    {
+        if (failure is not null)
+            throw new FunctionNotFoundException(failure.Message, failure.InnerException);
+        try
+        {
+            return resolved = ResolvedFunction.Resolve(definition);
+        }
+        catch (FunctionNotFoundException reason)
+        {
+            failure = reason;
+            throw;
+        }
+    }
 }
 
 /// <inheritdoc/>
@@ -220,6 +266,7 @@ internal sealed class ResolvedFunction<TArguments, TResult> : ResolvedFunction
     private readonly Type? targetType;
     private readonly FieldwiseCopier? targetFields;
     private readonly Delegate? shared;
+    private readonly bool takesToken;
 
     public ResolvedFunction(string name, MethodInfo method, Type delegateType, TargetKind targetKind, Type? targetType, FieldwiseCopier? targetFields)
         : base(name)
@@ -229,6 +276,9 @@ internal sealed class ResolvedFunction<TArguments, TResult> : ResolvedFunction
         this.targetKind = targetKind;
         this.targetType = targetType;
         this.targetFields = targetFields;
+
+        // A token among the arguments is the payload's business; this is about the one that comes beside them.
+        takesToken = method.GetParameters() is [.., { ParameterType: { } last }] && last == typeof(CancellationToken);
         shared = targetKind switch
         {
             TargetKind.None => Delegate.CreateDelegate(delegateType, method),
@@ -237,42 +287,116 @@ internal sealed class ResolvedFunction<TArguments, TResult> : ResolvedFunction
         };
     }
 
-    public override PreparedCall Prepare(ref PayloadReader reader)
+    public override ValueTask<OutcomeKind> RunAsync(ReadOnlyMemory<byte> payload, TransferContext context, PayloadWriter answer, ICallObserver? observer)
     {
-        Delegate function = shared ?? Delegate.CreateDelegate(delegateType, ReadTarget(ref reader)!, method);
-        return new Prepared(function, TArguments.Read(ref reader));
+        Delegate function;
+        TArguments arguments;
+        try
+        {
+            PayloadReader reader = new(payload, context);
+            function = shared ?? Delegate.CreateDelegate(delegateType, ReadTarget(ref reader)!, method);
+            arguments = TArguments.Read(ref reader);
+        }
+        catch (Exception failure)
+        {
+            return new(CallRunner.Undecodable(failure, context, answer));
+        }
+
+        FaultPoint.Reach(FaultStep.CallDecoded);
+        observer?.OnStarting();
+        try
+        {
+            ValueTask<TResult> pending = arguments.Invoke<TResult>(function, takesToken ? context.Token : default);
+            if (!pending.IsCompletedSuccessfully)
+                return AwaitAndWrite(pending, context, answer);
+            WriteResult(pending.Result, answer);
+            context.EndKeeping();
+            return new(OutcomeKind.Result);
+        }
+        catch (Exception failure)
+        {
+            context.EndKeeping();
+            return new(CallRunner.Describe(failure, context, answer));
+        }
     }
+
+    public override bool RunsInSeries => shared is not null && !takesToken && TArguments.IsPlain<TResult>(shared);
+
+    // Optimised at once: compiled in stages, a first large map would be over before the last.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public override void RunSeries(ICallSeries series, TransferContext context, PayloadWriter answer)
+    {
+        Delegate function = shared!;
+        Codec<TResult> codec = Codec<TResult>.Instance;
+        PayloadReader reader = new(series.Payloads, context);
+        while (series.TryClaim())
+        {
+            answer.Reset();
+            OutcomeKind kind = OutcomeKind.Result;
+            int end = reader.ReadUnmanaged<int>();
+            end += reader.Position;
+            bool isStarted = false;
+            try
+            {
+                TArguments arguments = TArguments.Read(ref reader);
+                FaultPoint.Reach(FaultStep.CallDecoded);
+                isStarted = true;
+                series.OnStarting();
+                TResult result = arguments.InvokePlain<TResult>(function);
+                FaultPoint.Reach(FaultStep.FunctionReturned);
+                codec.Write(answer, result);
+            }
+            catch (Exception failure)
+            {
+                kind = isStarted ? DescribeSeries(failure, context, answer) : CallRunner.Undecodable(failure, context, answer);
+            }
+
+            context.EndKeeping();
+            reader.Position = end;
+            if (!series.Answer(kind))
+                return;
+        }
+    }
+
+    private static OutcomeKind DescribeSeries(Exception failure, TransferContext context, PayloadWriter answer) =>
+        CallRunner.Describe(failure is UnsendableValueException or PayloadTooLargeException ? Unsendable(failure) : failure, context, answer);
 
     private object? ReadTarget(ref PayloadReader reader) => targetKind == TargetKind.Fields
         ? targetFields!.Read(ref reader)
         : Codec.For(targetType!).ReadObject(ref reader);
 
-    private sealed class Prepared(Delegate function, TArguments arguments) : PreparedCall
+    private static async ValueTask<OutcomeKind> AwaitAndWrite(ValueTask<TResult> pending, TransferContext context, PayloadWriter answer)
     {
-        public override ValueTask RunAsync(PayloadWriter result, CancellationToken token)
+        try
         {
-            ValueTask<TResult> pending = arguments.Invoke<TResult>(function, token);
-            if (!pending.IsCompletedSuccessfully)
-                return AwaitAndWrite(pending, result);
-            WriteResult(pending.Result, result);
-            return default;
+            WriteResult(await pending.ConfigureAwait(false), answer);
+            return OutcomeKind.Result;
         }
-
-        private static async ValueTask AwaitAndWrite(ValueTask<TResult> pending, PayloadWriter result) =>
-            WriteResult(await pending.ConfigureAwait(false), result);
-
-        private static void WriteResult(TResult value, PayloadWriter result)
+        catch (Exception failure)
         {
-            try
-            {
-                Codec<TResult>.Instance.Write(result, value);
-            }
-            catch (Exception reason) when (reason is UnsendableValueException or PayloadTooLargeException)
-            {
-                throw new UnsendableResultException($"the result ({TypeNames.Of(typeof(TResult))}) can't travel back: {reason.Message}", reason);
-            }
+            return CallRunner.Describe(failure, context, answer);
+        }
+        finally
+        {
+            context.EndKeeping();
         }
     }
+
+    private static void WriteResult(TResult value, PayloadWriter answer)
+    {
+        FaultPoint.Reach(FaultStep.FunctionReturned);
+        try
+        {
+            Codec<TResult>.Instance.Write(answer, value);
+        }
+        catch (Exception reason) when (reason is UnsendableValueException or PayloadTooLargeException)
+        {
+            throw Unsendable(reason);
+        }
+    }
+
+    private static UnsendableResultException Unsendable(Exception reason) =>
+        new($"the result ({TypeNames.Of(typeof(TResult))}) can't travel back: {reason.Message}", reason);
 }
 
 /// <summary>The receiving process has no such function, or another build of it.</summary>

@@ -5,38 +5,32 @@ namespace ManyHands.Calls;
 /// <summary>A call that was encoded and waits for its outcome. Exactly one of the ways to complete it wins; later ones do nothing.</summary>
 internal abstract class PendingCall
 {
-    private static long lastId;
-
-    private readonly CallerSide context;
-    private readonly Lock gate = new();
+    private readonly CallerSide? receivers;
     private Queue<Action>? reports;
     private bool reporting;
     private Action? completion;
-    private PayloadWriter? payload;
+    private EncodedPayload payload;
     private int settled;
 
-    protected PendingCall(FunctionReference function, Call call, PayloadWriter payload, CallerSide context)
+    protected PendingCall(FunctionReference function, Call call, EncodedPayload payload, CallerSide? receivers, CancellationToken token)
     {
-        Id = Interlocked.Increment(ref lastId);
         Function = function;
         Options = call.Options;
-        Name = call.Name;
         this.payload = payload;
-        this.context = context;
+        Token = token;
+        this.receivers = receivers;
     }
-
-    public long Id { get; }
 
     public FunctionReference Function { get; }
 
     public CallOptions Options { get; }
 
-    public string Name { get; }
+    public string Name => Options.Name ?? Function.Name;
 
-    public CancellationToken Token => context.EffectiveToken;
+    public CancellationToken Token { get; }
 
     /// <summary>The encoded target and arguments; kept until the call can't be sent again.</summary>
-    public PayloadWriter Payload => payload ?? throw new InvalidOperationException("The call's payload was already given back.");
+    public EncodedPayload Payload => payload;
 
     public abstract bool IsCompleted { get; }
 
@@ -50,7 +44,7 @@ internal abstract class PendingCall
     public abstract void WhenCompleted(Action<PendingCall, object> callback, object state);
 
     /// <summary>Gives the buffer back once the call can no longer be moved to another worker.</summary>
-    public void ReleasePayload() => Interlocked.Exchange(ref payload, null)?.Dispose();
+    public void ReleasePayload() => EncodedPayload.Release(ref payload);
 
     public abstract void SetResult(ReadOnlyMemory<byte> encoded);
 
@@ -62,9 +56,9 @@ internal abstract class PendingCall
     public void Report(int number, ReadOnlyMemory<byte> encoded)
     {
         PayloadReader reader = new(encoded);
-        if (context.ReadReport(number, ref reader) is not { } report)
+        if (receivers?.ReadReport(number, ref reader) is not { } report)
             return;
-        lock (gate)
+        lock (this)
         {
             (reports ??= new Queue<Action>()).Enqueue(report);
             if (reporting)
@@ -75,10 +69,12 @@ internal abstract class PendingCall
         ThreadPool.UnsafeQueueUserWorkItem(static call => call.DeliverReports(), this, preferLocal: false);
     }
 
+    protected bool HasReports => Volatile.Read(ref reports) is not null;
+
     /// <summary>Completes the call now, or as soon as the reports before it have been delivered.</summary>
-    protected void Complete(Action complete)
+    protected void CompleteAfterReports(Action complete)
     {
-        lock (gate)
+        lock (this)
         {
             if (reporting)
             {
@@ -95,7 +91,7 @@ internal abstract class PendingCall
         while (true)
         {
             Action? next;
-            lock (gate)
+            lock (this)
             {
                 if (!reports!.TryDequeue(out next))
                 {
@@ -120,8 +116,8 @@ internal abstract class PendingCall
 }
 
 /// <inheritdoc/>
-internal sealed class PendingCall<TResult>(FunctionReference function, Call call, PayloadWriter payload, CallerSide context)
-    : PendingCall(function, call, payload, context)
+internal sealed class PendingCall<TResult>(FunctionReference function, Call call, EncodedPayload payload, CallerSide? receivers, CancellationToken token)
+    : PendingCall(function, call, payload, receivers, token)
 {
     private readonly TaskCompletionSource<TResult> outcome = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
@@ -154,14 +150,20 @@ internal sealed class PendingCall<TResult>(FunctionReference function, Call call
         }
         catch (Exception reason)
         {
-            SetException(new UnsendableCallException($"{Name}: the result ({TypeNames.Of(typeof(TResult))}) arrived but can't be read: {reason.Message}", reason));
+            SetException(CallOutcome.Unreadable(Name, typeof(TResult), reason));
             return;
         }
 
-        Complete(() => outcome.TrySetResult(value));
+        if (HasReports)
+            SetResultAfterReports(value);
+        else
+            outcome.TrySetResult(value);
     }
 
-    public override void SetException(Exception exception) => Complete(() => outcome.TrySetException(exception));
+    public override void SetException(Exception exception) => CompleteAfterReports(() => outcome.TrySetException(exception));
 
-    public override void SetCanceled() => Complete(() => outcome.TrySetCanceled(Token));
+    public override void SetCanceled() => CompleteAfterReports(() => outcome.TrySetCanceled(Token));
+
+    // Apart, so that only calls with reports pay for the closure.
+    private void SetResultAfterReports(TResult value) => CompleteAfterReports(() => outcome.TrySetResult(value));
 }

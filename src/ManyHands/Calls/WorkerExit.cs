@@ -21,6 +21,17 @@ public sealed record WorkerExit
     /// <summary>Why we ended it, such as a deadline; null if we didn't.</summary>
     public string? Reason { get; init; }
 
+    /// <summary>The most resident memory that it had, in bytes, as far as that is known; else null.</summary>
+    public long? PeakMemory { get; init; }
+
+    /// <summary>What else is known, as sentences to go behind others; empty if nothing.</summary>
+    internal string Details()
+    {
+        string memory = PeakMemory is { } bytes ? $" It had used up to {bytes / (1024.0 * 1024.0):N0} MiB." : "";
+        string lines = LastErrorLines.Count == 0 ? "" : $" Its last lines on standard error: {string.Join(" | ", LastErrorLines)}";
+        return memory + lines;
+    }
+
     /// <summary>The end in words, such as <c>was killed by signal 9 (SIGKILL)</c> or <c>exited with code 3</c>.</summary>
     public string Describe() => this switch
     {

@@ -9,7 +9,7 @@ internal sealed class CallCounters
     private long timedOut;
     private long crashed;
 
-    public void CountCompleted() => Interlocked.Increment(ref completed);
+    public void CountCompleted(int count = 1) => Interlocked.Add(ref completed, count);
 
     public void CountFailed() => Interlocked.Increment(ref failed);
 

@@ -1,41 +1,51 @@
 using System.Diagnostics;
 using ManyHands.Calls;
 using ManyHands.Platform;
+using ManyHands.Transport;
 using ManyHands.Workers;
 
 namespace ManyHands.Pools;
 
 /// <summary>
-/// Decides which worker gets which call, and when workers start. The hottest idle worker comes first; another is started only when there is more work than
-/// workers; short calls are sent ahead, and taken back when one turns out long.
+/// Keeps the calls of a process pool from the moment they are accepted until they are settled: here who accepts, cancels and settles; in Dispatcher.Feeding.cs which worker gets
+/// what; in Dispatcher.Workers.cs when workers start and end.
 /// </summary>
-internal sealed class Dispatcher(int limit, ProcessPoolOptions options, PendingCall? initializer, ProcessPool pool) : IWorkerLinkOwner
+internal sealed partial class Dispatcher
 {
-    private const int MostFailedStarts = 3;
+    /// <summary>After so many workers have died with a call unstarted, it is the call that kills them.</summary>
     private const int MostReturns = 3;
-    private static readonly TimeSpan FirstBackOff = TimeSpan.FromMilliseconds(100);
-    private static readonly TimeSpan HoldUp = TimeSpan.FromMilliseconds(5);
-    private static int lastPool;
 
-    private readonly string name = $"Pool-{Interlocked.Increment(ref lastPool)}";
+    private readonly int limit;
+    private readonly ProcessPoolOptions options;
+    private readonly PendingCall? initializer;
+    private readonly ProcessPool pool;
     private readonly Lock gate = new();
-    private readonly Dictionary<WorkerLink, PoolWorker> workers = [];
-    private readonly Stack<PoolWorker> idle = new();
     private readonly Queue<PoolCall> queue = new();
     private readonly Queue<PoolCall> returned = new();
     private readonly TaskCompletionSource drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly TaskCompletionSource allGone = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private TaskCompletionSource? allReady;
-    private PoolBrokenException? broken;
     private bool closed;
-    private bool ending;
     private int unsettled;
-    private int starting;
-    private int failedStarts;
-    private bool backingOff;
-    private long started;
-    private long lost;
-    private int deepest = 1;
+
+    public Dispatcher(int limit, ProcessPoolOptions options, PendingCall? initializer, SegmentPool? segments, ProcessPool pool)
+    {
+        this.limit = limit;
+        this.options = options;
+        this.initializer = initializer;
+        this.pool = pool;
+        settings = new WorkerSettings
+        {
+            Name = "",
+            Environment = options.Environment,
+            WorkingDirectory = options.WorkingDirectory,
+            Output = options.Output,
+            StartTimeout = options.StartTimeout,
+            Initializer = initializer,
+            Portable = options.Portable,
+            Transport = options.Transport,
+            Segments = segments,
+            MemoryLimit = options.MaxWorkerMemory,
+        };
+    }
 
     public bool IsClosed => Volatile.Read(ref closed);
 
@@ -44,29 +54,34 @@ internal sealed class Dispatcher(int limit, ProcessPoolOptions options, PendingC
 
     private int QueuedCount => queue.Count + returned.Count;
 
-    public bool TryEnqueue(PoolCall call, out PoolBrokenException? reason)
+    /// <summary>Takes a call. The worker is the one to look at for the outcome, if one was idle and it is worth it.</summary>
+    public bool TryEnqueue(PoolCall call, bool callerCanLook, out PoolBrokenException? reason, out WorkerLink? sentTo)
     {
         PoolWorker? worker;
+        sentTo = null;
         lock (gate)
         {
             reason = broken;
             if (closed || broken is not null)
                 return false;
             unsettled++;
-            if (TryTakeIdle(out worker))
-            {
-                Assign(call, worker);
-            }
-            else
-            {
-                queue.Enqueue(call);
+            queue.Enqueue(call);
+            worker = null;
+            if (busy >= limit || !TryTakeIdle(out worker))
                 StartIfNeeded();
-                worker = null;
-            }
         }
 
-        if (worker is not null)
-            Send(call, worker);
+        if (worker is null)
+            FaultPoint.Reach(FaultStep.CallQueued);
+        if (worker is null)
+            return true;
+        if (callerCanLook && worker.Link.IsLookingWorthwhile)
+        {
+            call.CallerLooks = true;
+            sentTo = worker.Link;
+        }
+
+        Feed(worker);
         return true;
     }
 
@@ -82,6 +97,22 @@ internal sealed class Dispatcher(int limit, ProcessPoolOptions options, PendingC
         }
     }
 
+    /// <summary>Has the call's next deadline end with it, be it over already. Once it was told to end, its grace is what counts.</summary>
+    public void KeepDeadline(PoolCall call, Deadline deadline, bool isGrace)
+    {
+        lock (gate)
+        {
+            if (call.State == PoolCallState.Done || (call.CancelRequested && !isGrace))
+            {
+                deadline.Cancel();
+                return;
+            }
+
+            call.Deadline?.Cancel();
+            call.Deadline = deadline;
+        }
+    }
+
     /// <summary>The first to settle a call may tell its caller; all others come too late.</summary>
     public bool TrySettle(PoolCall call)
     {
@@ -89,14 +120,11 @@ internal sealed class Dispatcher(int limit, ProcessPoolOptions options, PendingC
         {
             if (call.State == PoolCallState.Done)
                 return false;
-            call.State = PoolCallState.Done;
-            call.Deadline?.Cancel();
-            if (--unsettled == 0 && closed)
-                drained.TrySetResult();
+            MarkSettled(call);
         }
 
-        call.Registration.Unregister();
-        call.Call.ReleasePayload();
+        FaultPoint.Reach(FaultStep.CallSettled);
+        AfterSettled(call);
         return true;
     }
 
@@ -114,27 +142,42 @@ internal sealed class Dispatcher(int limit, ProcessPoolOptions options, PendingC
             link = call.Worker?.Link;
         }
 
-        link?.Cancel(call.Call.Id);
+        FaultPoint.Reach(FaultStep.CancelRequested);
+        link?.Cancel(call.First);
         return state;
     }
 
-    /// <summary>Asks a call whose time is over to stop; false if it has ended meanwhile.</summary>
+    /// <summary>Asks a call whose time is over to stop; false if it has ended meanwhile, or has time left and is looked at again later.</summary>
     public bool RequestTimeout(PoolCall call)
     {
         WorkerLink link;
+        TimeSpan timeout = call.Options.Timeout!.Value;
         lock (gate)
         {
-            if (call.State != PoolCallState.Started)
+            if (call.State != PoolCallState.Sent || call.Worker is null)
                 return false;
+            link = call.Worker.Link;
+            StartedCall started = link.Started;
+
+            // The time counts from the start. What has not started yet can't be due before its whole time has passed from now.
+            TimeSpan left = started.Sequence >= call.First + call.Ended && started.Sequence < call.First + call.Count
+                ? timeout - Stopwatch.GetElapsedTime(started.At)
+                : timeout;
+            if (left > TimeSpan.Zero)
+            {
+                call.Deadline = Deadlines.After(left, () => pool.OnTimeout(call));
+                return false;
+            }
+
             call.TimedOut = true;
-            link = call.Worker!.Link;
         }
 
-        link.Cancel(call.Call.Id);
+        FaultPoint.Reach(FaultStep.TimeoutRequested);
+        link.Cancel(call.First);
         return true;
     }
 
-    /// <summary>Kills the worker that runs a call, unless the call has left it meanwhile.</summary>
+    /// <summary>Kills the worker that has a call, unless the call has left it meanwhile.</summary>
     public void KillWorkerOf(PoolCall call, string why)
     {
         WorkerLink? link = null;
@@ -144,6 +187,8 @@ internal sealed class Dispatcher(int limit, ProcessPoolOptions options, PendingC
                 link = worker.Link;
         }
 
+        if (link is not null)
+            FaultPoint.Reach(FaultStep.KillDecided);
         link?.Kill(why);
     }
 
@@ -161,444 +206,223 @@ internal sealed class Dispatcher(int limit, ProcessPoolOptions options, PendingC
         return drained.Task;
     }
 
-    /// <summary>Lets all workers end, kills those that don't within the time, and returns at the latest a moment after that.</summary>
-    public async Task EndWorkers(TimeSpan time)
-    {
-        foreach (WorkerLink link in End())
-            link.Shutdown(time);
-        await allGone.Task.WaitAsync(time + time).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        initializer?.ReleasePayload();
-    }
-
-    /// <summary>Kills all workers; returns all calls that had no outcome.</summary>
-    public List<PoolCall> KillWorkers(string why)
-    {
-        List<PoolCall> left;
-        WorkerLink[] links = End();
-        lock (gate)
-        {
-            left = [.. queue, .. returned, .. workers.Values.SelectMany(worker => worker.Calls.Values)];
-            queue.Clear();
-            returned.Clear();
-        }
-
-        foreach (WorkerLink link in links)
-            link.Kill(why);
-        return left;
-    }
-
-    public Task StartAll()
-    {
-        lock (gate)
-        {
-            if (broken is not null)
-                throw new PoolBrokenException(broken.Message, broken.InnerException);
-            while (workers.Count < limit)
-                StartOne();
-            allReady ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-            Task ready = allReady.Task;
-            CheckAllReady();
-            return ready;
-        }
-    }
-
     public PoolStatistics Snapshot(CallCounters counters)
     {
         lock (gate)
         {
-            PoolWorkerStatistics[] snapshot = [.. workers.Values.Select(worker => new PoolWorkerStatistics
+            // Who has no process yet would have the number 0, which means a caller's own process group where a signal is sent to it.
+            PoolWorkerStatistics[] snapshot = [.. workers.Where(worker => !worker.IsLeaving && worker.Link.ProcessId != 0).Select(worker => new PoolWorkerStatistics
             {
                 Name = worker.Link.Name,
                 Id = worker.Link.ProcessId,
                 IsBusy = worker.Calls.Count > 0,
-                CurrentCall = worker.Running?.Call.Name,
+                CurrentCall = worker.Running?.Name,
                 EndedCalls = worker.EndedCalls,
             })];
             return counters.Snapshot(
                 "processes",
                 limit,
                 snapshot,
-                queue.Count(call => call.State == PoolCallState.Queued) + returned.Count(call => call.State == PoolCallState.Queued),
-                workers.Values.Sum(worker => worker.Calls.Count),
+                CountQueued(queue) + CountQueued(returned),
+                workers.Sum(worker => worker.Calls.Sum(call => call.Count - call.Ended)),
                 started,
-                lost);
-        }
-    }
-
-    void IWorkerLinkOwner.OnSpawned(WorkerLink link)
-    {
-    }
-
-    void IWorkerLinkOwner.OnReady(WorkerLink link)
-    {
-        lock (gate)
-        {
-            if (!workers.TryGetValue(link, out PoolWorker? worker))
-                return;
-            worker.IsReady = true;
-            starting--;
-            failedStarts = 0;
-            CheckAllReady();
-        }
-
-        Feed(link);
-    }
-
-    void IWorkerLinkOwner.OnStarted(WorkerLink link, long id)
-    {
-        PoolCall? call;
-        lock (gate)
-        {
-            if (!workers.TryGetValue(link, out PoolWorker? worker) || !worker.Calls.TryGetValue(id, out call))
-                return;
-            worker.Running = call;
-            call.StartedAt = Stopwatch.GetTimestamp();
-            if (call.State == PoolCallState.Done)
-                return;
-            call.State = PoolCallState.Started;
-        }
-
-        pool.OnStarted(call);
-    }
-
-    void IWorkerLinkOwner.OnEnded(WorkerLink link, long id, OutcomeKind kind, ReadOnlyMemory<byte> payload, TimeSpan runTime)
-    {
-        PoolCall? call;
-        lock (gate)
-        {
-            if (!workers.TryGetValue(link, out PoolWorker? worker) || !worker.Calls.Remove(id, out call))
-                return;
-            if (worker.Running == call)
-                worker.Running = null;
-            worker.CountEnded(runTime);
-            if (worker.Depth != deepest)
-                Volatile.Write(ref deepest, workers.Values.Max(one => one.Depth));
-        }
-
-        // The next call is on its way before this one's caller is told.
-        Feed(link);
-        pool.OnEnded(call, kind, payload);
-    }
-
-    void IWorkerLinkOwner.OnProgress(WorkerLink link, long id, int receiver, ReadOnlyMemory<byte> value)
-    {
-        PoolCall? call;
-        lock (gate)
-        {
-            if (!workers.TryGetValue(link, out PoolWorker? worker) || !worker.Calls.TryGetValue(id, out call))
-                return;
-        }
-
-        call.Call.Report(receiver, value);
-    }
-
-    void IWorkerLinkOwner.OnReturned(WorkerLink link, long id)
-    {
-        PoolCall? call;
-        lock (gate)
-        {
-            if (!workers.TryGetValue(link, out PoolWorker? worker) || !worker.Calls.Remove(id, out call))
-                return;
-            PutBack(call);
-        }
-
-        if (call.CancelRequested)
-            pool.Cancel(call);
-        FeedAll();
-    }
-
-    void IWorkerLinkOwner.OnGone(WorkerLink link, WorkerGone gone)
-    {
-        PoolCall? crashed = null;
-        List<PoolCall> settled = [];
-        bool isBroken = false;
-        lock (gate)
-        {
-            if (!workers.Remove(link, out PoolWorker? worker))
-                return;
-            if (!worker.IsReady)
-                starting--;
-            if (!ending)
-                lost++;
-            foreach (PoolCall call in worker.Calls.Values)
+                lost) with
             {
-                if (call.State == PoolCallState.Started)
-                    crashed = call;
-                else if (call.State == PoolCallState.Sent && (call.CancelRequested || ++call.Returns >= MostReturns))
-                    settled.Add(call);
-                else
-                    PutBack(call);
-            }
-
-            worker.Calls.Clear();
-            if (ending)
-            {
-                if (workers.Count == 0)
-                    allGone.TrySetResult();
-            }
-            else if (gone.WasReady)
-            {
-                // Also while the pool is closing: what it has accepted still has to run.
-                if (!closed || QueuedCount > 0)
-                    StartOne();
-            }
-            else if (++failedStarts >= MostFailedStarts && !workers.Values.Any(one => one.IsReady))
-            {
-                broken = WhyBroken(gone);
-                settled.AddRange(queue);
-                settled.AddRange(returned);
-                queue.Clear();
-                returned.Clear();
-                allReady?.TrySetException(broken);
-                isBroken = true;
-            }
-            else
-            {
-                StartLater();
-            }
+                WorkersRecycled = recycled,
+                MemoryLimits = options.MaxWorkerMemory is null ? MemoryLimitMechanisms.None : workers.Aggregate(MemoryLimitMechanisms.None, (all, worker) => all | worker.Link.MemoryLimits),
+                Transport = workers.Find(worker => worker.IsReady)?.Link.Transport ?? options.Transport,
+            };
         }
 
-        if (crashed is not null)
-            pool.OnCrashed(crashed, gone.Exit!);
-        foreach (PoolCall call in settled)
-        {
-            if (call.CancelRequested)
-                pool.Cancel(call);
-            else if (isBroken)
-                pool.Fail(call, new PoolBrokenException(broken!.Message, broken.InnerException));
-            else
-                pool.OnCrashed(call, gone.Exit!);
-        }
-
-        FeedAll();
+        static long CountQueued(Queue<PoolCall> calls) => calls.Sum(call => call.State == PoolCallState.Queued ? (long)call.Count : 0);
     }
 
-    private static PoolBrokenException WhyBroken(WorkerGone gone)
+    public void OnEnded(PoolWorker worker, long sequence, OutcomeKind kind, ReadOnlyMemory<byte> payload, TimeSpan runTime, bool isUnwell)
     {
-        string lines = gone.Exit is { LastErrorLines.Count: > 0 } ? $" Its last lines on standard error: {string.Join(" | ", gone.Exit.LastErrorLines)}" : "";
-        string why = gone switch
+        // The worker answers in order, so it is the first; and who is here is the only one that reads from it.
+        PoolCall? call = Volatile.Read(ref worker.First);
+        if (call is null || sequence != call.First + call.Ended)
+            throw new InvalidDataException($"The worker answers call {sequence}, which it was not to run now.");
+        int index = call.Ended;
+        if (kind == OutcomeKind.Result && (index < call.Count - 1 || runTime == TimeSpan.Zero))
         {
-            { Exit: null } => $"its process could not be started: {gone.Failure!.Message}",
-            { Failure: { } failure } => $"its initializer threw {failure.GetType().Name}: {failure.Message}",
-            { Exit.Reason: { } reason } => reason,
-            _ => $"its process {gone.Exit.Describe()} before it was ready.",
-        };
-        return new PoolBrokenException($"{MostFailedStarts} workers in a row could not start. Of the last one: {why}{lines}", gone.Failure);
-    }
-
-    // From here on workers that go are not replaced.
-    private WorkerLink[] End()
-    {
-        lock (gate)
-        {
-            ending = true;
-            if (workers.Count == 0)
-                allGone.TrySetResult();
-            return [.. workers.Keys];
-        }
-    }
-
-    private bool TryTakeIdle([System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out PoolWorker? worker)
-    {
-        while (idle.TryPop(out worker))
-        {
-            if (workers.ContainsKey(worker.Link) && worker.Calls.Count == 0)
-                return true;
-        }
-
-        return false;
-    }
-
-    private static void Assign(PoolCall call, PoolWorker worker)
-    {
-        call.State = PoolCallState.Sent;
-        call.Worker = worker;
-        worker.Calls.Add(call.Call.Id, call);
-    }
-
-    // Outside the gate: sending is a system call.
-    private void Send(PoolCall call, PoolWorker worker)
-    {
-        bool sent;
-        try
-        {
-            sent = worker.Link.Send(call.Call);
-        }
-        catch (InvalidOperationException) when (call.Call.IsCompleted)
-        {
-            // It was settled between its assignment and here, and its payload given back.
-            sent = false;
-        }
-
-        if (sent)
-        {
-            // A cancellation that came before the worker had the call found nothing there to cancel.
-            if (call.CancelRequested)
-                worker.Link.Cancel(call.Call.Id);
+            // One in the middle, at least when it was sent.
+            call.Ended = index + 1;
+            if (call.State != PoolCallState.Done)
+                call.Complete(index, kind, payload);
+            if (call.Ended == call.Count)
+                EndAfterResults(worker, call);
             return;
         }
 
-        // The worker is gone or going; OnGone settles what it finds, unless it ran before the assignment.
+        bool isFirstToSettle;
         lock (gate)
         {
-            if (!worker.Calls.Remove(call.Call.Id))
-                return;
-            PutBack(call);
+            call.Ended = index + 1;
+            if (call.Ended == call.Count)
+                Leave(worker, call);
+            worker.EndedCalls += call.Ended;
+            worker.IsHeldUp = false;
+            worker.IsUnwell |= isUnwell;
+            if (runTime > TimeSpan.Zero)
+            {
+                call.RunTime = runTime;
+                worker.CountRunTime(runTime);
+            }
+
+            if (worker.Depth != deepest)
+                Volatile.Write(ref deepest, workers.Max(one => one.Depth));
+            isFirstToSettle = call.State != PoolCallState.Done;
+            if (isFirstToSettle && !call.TimedOut)
+                MarkSettled(call);
         }
 
+        FaultPoint.Reach(FaultStep.CallSettled);
+
+        // The next call is on its way before this one's caller is told.
+        Feed(worker);
+        if (isFirstToSettle)
+            pool.OnEnded(call, index, kind, payload);
+        AfterSettled(call);
+    }
+
+    /// <summary>Results of items in the middle of a call. If the items behind them were taken back, they are its end.</summary>
+    public void OnResults(PoolWorker worker, long sequence, int count, ReadOnlyMemory<byte> payload)
+    {
+        PoolCall? call = Volatile.Read(ref worker.First);
+        if (call is null || sequence != call.First + call.Ended || count < 1 || count > call.Count - call.Ended)
+            throw new InvalidDataException($"The worker answers {count} calls from {sequence} on, which it was not to run now.");
+        int index = call.Ended;
+        call.Ended = index + count;
+        if (call.State != PoolCallState.Done)
+            call.CompleteMany(index, count, payload);
+        if (call.Ended == call.Count)
+            EndAfterResults(worker, call);
+    }
+
+    private void EndAfterResults(PoolWorker worker, PoolCall call)
+    {
+        lock (gate)
+        {
+            Leave(worker, call);
+            worker.EndedCalls += call.Count;
+            worker.IsHeldUp = false;
+            if (call.State != PoolCallState.Done)
+            {
+                MarkSettled(call);
+                pool.OnAllCompleted(call);
+            }
+        }
+
+        call.Finish();
+        Feed(worker);
+        AfterSettled(call);
+    }
+
+    public void OnProgress(PoolWorker worker, long sequence, int receiver, ReadOnlyMemory<byte> value)
+    {
+        PoolCall? call;
+        lock (gate)
+            call = worker.Find(sequence);
+        call?.Report(receiver, value);
+    }
+
+    public static void OnAllRead(PoolWorker worker)
+    {
+        PoolCall? call = Volatile.Read(ref worker.First);
+        if (call is { Ended: > 0 })
+            call.Announce();
+    }
+
+    public void OnReturned(PoolWorker worker, long sequence)
+    {
+        PoolCall? rest;
+        PoolCall? ended = null;
+        bool isCanceled;
+        bool isSplit = false;
+        lock (gate)
+        {
+            rest = worker.Find(sequence) ?? throw new InvalidDataException($"The worker gives back call {sequence}, which it hasn't got.");
+            int index = (int)(sequence - rest.First);
+            if (index > 0)
+            {
+                // Those before it stay; one of them may run now.
+                isSplit = true;
+                PoolCall front = rest;
+                rest = front.SplitAt(index);
+                if (front.State != PoolCallState.Done)
+                    unsettled++;
+                if (front.Ended == front.Count)
+                {
+                    Leave(worker, front);
+                    ended = front;
+                    if (front.State != PoolCallState.Done)
+                        MarkSettled(front);
+                }
+            }
+            else
+            {
+                Leave(worker, rest);
+            }
+
+            isCanceled = rest.CancelRequested && !rest.TimedOut;
+            if (!isCanceled)
+                PutBack(rest);
+        }
+
+        if (ended is not null)
+        {
+            ended.Finish();
+            AfterSettled(ended);
+        }
+
+        if (isCanceled)
+            pool.Cancel(rest);
+        else if (isSplit)
+            pool.OnSplitOff(rest);
+        AfterSettled(rest);
+        Feed(worker);
         FeedAll();
     }
 
+    private void Leave(PoolWorker worker, PoolCall call)
+    {
+        worker.Calls.Remove(call);
+        Volatile.Write(ref worker.First, worker.Calls.Count > 0 ? worker.Calls[0] : null);
+        if (worker.Calls.Count == 0)
+            busy--;
+        call.Worker = null;
+    }
+
+    private void MarkSettled(PoolCall call)
+    {
+        call.State = PoolCallState.Done;
+        call.Deadline?.Cancel();
+        if (--unsettled == 0 && closed)
+            drained.TrySetResult();
+    }
+
+    /// <summary>Gives back what a settled call held, once no worker can need it any more.</summary>
+    private static void AfterSettled(PoolCall call)
+    {
+        if (call.State != PoolCallState.Done)
+            return;
+        call.Registration.Unregister();
+        if (call.Worker is null)
+            call.ReleasePayload();
+    }
+
+    // Waits for a worker again, with what of it has no outcome yet.
     private void PutBack(PoolCall call)
     {
         call.Worker = null;
         if (call.State is PoolCallState.Done)
             return;
+        call.ForgetEnded();
         call.State = PoolCallState.Queued;
-        call.StartedAt = 0;
+        call.Deadline?.Cancel();
+        call.Deadline = null;
         returned.Enqueue(call);
-    }
-
-    private void Feed(WorkerLink link)
-    {
-        while (true)
-        {
-            PoolWorker? worker;
-            PoolCall? next;
-            lock (gate)
-            {
-                if (!workers.TryGetValue(link, out worker) || !worker.IsReady)
-                    return;
-
-                // Ahead only the worker's fair share, so that none waits behind another while a worker is about to be free.
-                int most = Math.Min(worker.Depth, 1 + (QueuedCount / workers.Count));
-                if (worker.Calls.Count >= most || (worker.Calls.Count > 0 && IsHeldUp(worker)) || !TryTakeQueued(out next))
-                {
-                    if (worker.Calls.Count == 0)
-                        idle.Push(worker);
-                    return;
-                }
-
-                Assign(next, worker);
-                if (worker.Calls.Count > 1)
-                    Watch(worker);
-            }
-
-            Send(next, worker);
-        }
-    }
-
-    private void FeedAll()
-    {
-        while (true)
-        {
-            WorkerLink link;
-            lock (gate)
-            {
-                if (QueuedCount == 0)
-                    return;
-                StartIfNeeded();
-                if (!TryTakeIdle(out PoolWorker? worker))
-                    return;
-                link = worker.Link;
-            }
-
-            Feed(link);
-        }
-    }
-
-    private bool TryTakeQueued([System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out PoolCall? call)
-    {
-        while (returned.TryDequeue(out call) || queue.TryDequeue(out call))
-        {
-            if (call.State == PoolCallState.Queued)
-                return true;
-        }
-
-        return false;
-    }
-
-    // A call that was expected to be short and isn't: what was sent behind it goes to others.
-    private void Watch(PoolWorker worker)
-    {
-        if (worker.IsWatched)
-            return;
-        worker.IsWatched = true;
-        Deadlines.After(HoldUp, () =>
-        {
-            WorkerLink? recall = null;
-            lock (gate)
-            {
-                worker.IsWatched = false;
-                if (worker.Calls.Count < 2)
-                    return;
-                if (IsHeldUp(worker))
-                    recall = worker.Link;
-                else
-                    Watch(worker);
-            }
-
-            recall?.Recall();
-        });
-    }
-
-    private static bool IsHeldUp(PoolWorker worker) => worker.RunningFor >= HoldUp;
-
-    private void StartIfNeeded()
-    {
-        while (!ending && broken is null && !backingOff && workers.Count < limit && starting < QueuedCount)
-            StartOne();
-    }
-
-    private void StartOne()
-    {
-        if (ending || broken is not null || workers.Count >= limit)
-            return;
-        started++;
-        starting++;
-        WorkerLink link = new(
-            new WorkerSettings
-            {
-                Name = $"{name}-Process-{started}",
-                Environment = options.Environment,
-                WorkingDirectory = options.WorkingDirectory,
-                Output = options.Output,
-                StartTimeout = options.StartTimeout,
-                Initializer = initializer,
-                Portable = options.Portable,
-            },
-            this);
-        workers.Add(link, new PoolWorker { Link = link });
-        link.Start();
-    }
-
-    private void StartLater()
-    {
-        if (backingOff)
-            return;
-        backingOff = true;
-        Deadlines.After(FirstBackOff * (1 << failedStarts), () =>
-        {
-            lock (gate)
-            {
-                backingOff = false;
-                if (allReady is not null && !allReady.Task.IsCompleted)
-                {
-                    while (!ending && workers.Count < limit)
-                        StartOne();
-                }
-
-                StartIfNeeded();
-            }
-        });
-    }
-
-    private void CheckAllReady()
-    {
-        if (allReady is not null && workers.Count >= limit && workers.Values.All(worker => worker.IsReady))
-        {
-            allReady.TrySetResult();
-            allReady = null;
-        }
+        FaultPoint.Reach(FaultStep.CallPutBack);
     }
 }

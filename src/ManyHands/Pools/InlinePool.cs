@@ -10,7 +10,7 @@ namespace ManyHands.Pools;
 /// </summary>
 internal sealed class InlinePool(InlinePoolOptions options) : Pool
 {
-    private readonly ConcurrentDictionary<int, ResolvedFunction> functions = new();
+    private readonly ConcurrentDictionary<int, DefinedFunction> functions = new();
     private readonly CallCounters counters = new();
     private readonly CancellationTokenSource stopping = new();
     private readonly Lock gate = new();
@@ -110,13 +110,13 @@ internal sealed class InlinePool(InlinePoolOptions options) : Pool
             _ => grace = Deadlines.After(pending.Options.Grace, () => Cancel(pending)), null);
 
         using PayloadWriter answer = new();
-        WorkerSide side = new((number, report) => pending.Report(number, report.WrittenSpan.ToArray()), stop.Token);
+        InlineSide side = new(pending, stop.Token);
         OutcomeKind kind = await CallRunner.RunAsync(
-            () => functions.GetOrAdd(pending.Function.Id, _ => ResolvedFunction.Resolve(pending.Function.Definition)),
-            pending.Payload.WrittenMemory,
+            functions.GetOrAdd(pending.Function.Id, static (_, function) => new DefinedFunction(function.Definition), pending.Function),
+            pending.Payload.Memory,
             side,
             answer,
-            starting: null).ConfigureAwait(false);
+            observer: null).ConfigureAwait(false);
 
         impatience.Dispose();
         deadline?.Cancel();
@@ -183,5 +183,12 @@ internal sealed class InlinePool(InlinePoolOptions options) : Pool
                 throw new PoolBrokenException(broken.Message, reason);
             }
         }
+    }
+
+    private sealed class InlineSide(PendingCall call, CancellationToken token) : WorkerSide
+    {
+        public override CancellationToken Token => token;
+
+        protected override Action<int, PayloadWriter> ReportSender() => (number, report) => call.Report(number, report.WrittenSpan.ToArray());
     }
 }

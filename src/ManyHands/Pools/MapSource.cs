@@ -10,6 +10,11 @@ internal readonly struct MapSource<T>
 
     public MapSource(IAsyncEnumerable<T> items) => asyncItems = items;
 
+    /// <summary>The items, if they come as a plain sequence; else <see cref="AsyncItems"/> are there.</summary>
+    public IEnumerable<T>? Items => items;
+
+    public IAsyncEnumerable<T>? AsyncItems => asyncItems;
+
     public async IAsyncEnumerable<T> ReadAsync([System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken token)
     {
         if (items is not null)

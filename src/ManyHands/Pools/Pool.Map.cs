@@ -7,7 +7,7 @@ public abstract partial class Pool
 {
     /// <summary>Runs a function over every item of a source and yields the results in the source's order.</summary>
     /// <remarks>
-    /// <para>Lazy and bounded: items are taken from the source as results are taken from the map, at most some hundreds ahead, so the source may be
+    /// <para>Lazy and bounded: items are taken from the source as results are taken from the map, at most about a thousand ahead, or 16,384 of items so short that worker processes get them in batches, so the source may be
     /// endless. There is no chunk size to choose. A slow call holds up neither the calls behind it nor their start;
     /// only their results wait for their turn (see <c>MapUnorderedAsync</c>).</para>
     /// <para>If a call fails, the results before it are yielded first, then its exception is thrown, no further item is taken, and what still runs is cancelled.

@@ -120,14 +120,21 @@ public abstract partial class Pool : IAsyncDisposable
         return workers ?? byDefault;
     }
 
+    /// <summary>The one way of a map into an engine: by default one call for each item.</summary>
+    internal virtual IAsyncEnumerable<TResult> StartMap<T, TResult>(Delegate function, MapSource<T> source, CallOptions? options, bool inOrder, CancellationToken token)
+    {
+        if (RunsInCaller)
+            return Map<T, TResult>.InCaller(this, function, source, options, token);
+        Map<T, TResult> map = new(this, function, source, options);
+        return inOrder ? map.InOrder(token) : map.AsTheyCome(token);
+    }
+
     private IAsyncEnumerable<TResult> MapInOrder<T, TResult>(
         Delegate function, MapSource<T> source, CallOptions? options, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(function);
         options?.Validate();
-        return RunsInCaller
-            ? Map<T, TResult>.InCaller(this, function, source, options, cancellationToken)
-            : new Map<T, TResult>(this, function, source, options).InOrder(cancellationToken);
+        return StartMap<T, TResult>(function, source, options, inOrder: true, cancellationToken);
     }
 
     private IAsyncEnumerable<TResult> MapAsTheyCome<T, TResult>(
@@ -135,9 +142,7 @@ public abstract partial class Pool : IAsyncDisposable
     {
         ArgumentNullException.ThrowIfNull(function);
         options?.Validate();
-        return RunsInCaller
-            ? Map<T, TResult>.InCaller(this, function, source, options, cancellationToken)
-            : new Map<T, TResult>(this, function, source, options).AsTheyCome(cancellationToken);
+        return StartMap<T, TResult>(function, source, options, inOrder: false, cancellationToken);
     }
 
     private async Task RunForEach<T>(Delegate function, MapSource<T> source, CallOptions? options, CancellationToken cancellationToken)

@@ -38,6 +38,15 @@ public sealed record PoolStatistics
 
     /// <summary>Workers that ended other than by our wish.</summary>
     public required long WorkersLost { get; init; }
+
+    /// <summary>Workers that were replaced because they had run enough calls, were old enough, or held too much memory.</summary>
+    public long WorkersRecycled { get; init; }
+
+    /// <summary>What enforces <see cref="ProcessPoolOptions.MaxWorkerMemory"/> in the workers there are now.</summary>
+    public MemoryLimitMechanisms MemoryLimits { get; init; }
+
+    /// <summary>How calls reach the workers; the pool's option until the first is ready. Of no meaning for engines without processes.</summary>
+    public WorkerTransport Transport { get; init; }
 }
 
 /// <summary>One worker of a pool at one moment.</summary>
@@ -46,7 +55,7 @@ public sealed record PoolWorkerStatistics
     /// <summary>Its name.</summary>
     public required string Name { get; init; }
 
-    /// <summary>Its process id (processes), or a number that is unique in this process.</summary>
+    /// <summary>Its process id (processes; a worker is listed from when its process is there), or a number that is unique in this process. Above 0.</summary>
     public required int Id { get; init; }
 
     /// <summary>Whether it runs a call.</summary>

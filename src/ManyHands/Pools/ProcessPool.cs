@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using ManyHands.Calls;
 using ManyHands.Platform;
 using ManyHands.Serialization;
@@ -12,12 +11,14 @@ namespace ManyHands.Pools;
 /// </summary>
 internal sealed class ProcessPool : Pool
 {
-    private static readonly TimeSpan EndTime = TimeSpan.FromSeconds(2);
+    /// <summary>How long a worker may take to end that has nothing more to do.</summary>
+    public static readonly TimeSpan EndTime = TimeSpan.FromSeconds(2);
 
     private readonly int limit;
     private readonly ProcessPoolOptions options;
     private readonly CallCounters counters = new();
     private readonly Dispatcher dispatcher;
+    private readonly SegmentPool? segments;
 
     public ProcessPool(int limit, ProcessPoolOptions options)
     {
@@ -27,8 +28,13 @@ internal sealed class ProcessPool : Pool
         PendingCall? initializer = options.Initializer is { } function
             ? CallEncoder.Encode(new Call<Arguments, NoResult>(function, default, new CallOptions { Name = "The pool's initializer" }))
             : null;
-        dispatcher = new Dispatcher(limit, options, initializer, this);
+        if (!options.Portable && options.Transport != WorkerTransport.Sockets)
+            segments = SegmentPool.CreateIfSupported();
+        dispatcher = new Dispatcher(limit, options, initializer, segments, this);
     }
+
+    /// <summary>Where large payloads are; null if they have no place of their own.</summary>
+    internal SegmentPool? Segments => segments;
 
     public override PoolStatistics Statistics => dispatcher.Snapshot(counters);
 
@@ -54,20 +60,20 @@ internal sealed class ProcessPool : Pool
         }
 
         await dispatcher.EndWorkers(EndTime).ConfigureAwait(false);
+        segments?.Dispose();
     }
 
     public override void Kill()
     {
         _ = dispatcher.Close();
-        foreach (PoolCall call in dispatcher.KillWorkers("the pool was closed"))
-            Fail(call, Closed());
+        dispatcher.KillWorkers("the pool was closed", call => Fail(call, Closed()));
     }
 
     internal override Task<TResult> StartCall<TResult>(Call<TResult> call)
     {
         if (dispatcher.IsClosed)
             throw Closed();
-        PendingCall<TResult> pending = CallEncoder.Encode(call);
+        PendingCall<TResult> pending = CallEncoder.Encode(call, segments);
         if (pending.Token.IsCancellationRequested)
         {
             pending.ReleasePayload();
@@ -75,37 +81,42 @@ internal sealed class ProcessPool : Pool
             return Task.FromCanceled<TResult>(pending.Token);
         }
 
-        PoolCall pooled = new(pending);
-        if (!dispatcher.TryEnqueue(pooled, out PoolBrokenException? broken))
-        {
-            pending.ReleasePayload();
-            throw broken is not null ? new PoolBrokenException(broken.Message, broken.InnerException) : Closed();
-        }
-
-        if (pending.Token.CanBeCanceled)
-        {
-            CancellationTokenRegistration registration = pending.Token.UnsafeRegister(
-                static state =>
-                {
-                    (ProcessPool pool, PoolCall call) = ((ProcessPool, PoolCall))state!;
-                    pool.OnCallerCancels(call);
-                },
-                (this, pooled));
-            if (!dispatcher.KeepRegistration(pooled, registration))
-                registration.Unregister();
-        }
-
+        SinglePoolCall pooled = new(pending);
+        if (Enqueue(pooled, callerCanLook: true) is { } worker)
+            worker.Look(pending);
         return pending.Task;
     }
 
-    /// <summary>The function is about to be called: its time counts from here.</summary>
-    public void OnStarted(PoolCall call)
+    internal override IAsyncEnumerable<TResult> StartMap<T, TResult>(Delegate function, MapSource<T> source, CallOptions? options, bool inOrder, CancellationToken token) =>
+        new BatchedMap<T, TResult>(this, segments, function, source, options, inOrder, token);
+
+    /// <summary>Takes a call, and sends it if a worker is idle. The one returned is worth looking at for the outcome.</summary>
+    /// <exception cref="ObjectDisposedException">The pool is closed.</exception>
+    /// <exception cref="PoolBrokenException">Its workers can't start.</exception>
+    public WorkerLink? Enqueue(PoolCall call, bool callerCanLook = false)
     {
-        if (call.Call.Options.HasTimeout)
-            call.Deadline = Deadlines.After(call.Call.Options.Timeout!.Value, () => OnTimeout(call));
+        if (!dispatcher.TryEnqueue(call, callerCanLook, out PoolBrokenException? broken, out WorkerLink? sentTo))
+        {
+            call.ReleasePayload();
+            throw broken is not null ? new PoolBrokenException(broken.Message, broken.InnerException) : Closed();
+        }
+
+        FollowToken(call);
+        return sentTo;
     }
 
-    public void OnEnded(PoolCall call, OutcomeKind kind, ReadOnlyMemory<byte> payload)
+    /// <summary>Part of a call has become a call of its own.</summary>
+    public void OnSplitOff(PoolCall call)
+    {
+        FaultPoint.Reach(FaultStep.SplitOff);
+        FollowToken(call);
+    }
+
+    /// <summary>It is about to be sent. Its time counts from its start in the worker, which isn't known yet.</summary>
+    public void StartTimeout(PoolCall call) => dispatcher.KeepDeadline(call, Deadlines.After(call.Options.Timeout!.Value, () => OnTimeout(call)), isGrace: false);
+
+    /// <summary>The last outcome of a call came, or the first that isn't a result. It counts as settled, unless its time was over.</summary>
+    public void OnEnded(PoolCall call, int index, OutcomeKind kind, ReadOnlyMemory<byte> payload)
     {
         if (call.TimedOut)
         {
@@ -113,19 +124,23 @@ internal sealed class ProcessPool : Pool
             return;
         }
 
-        if (!dispatcher.TrySettle(call))
-            return;
         if (kind == OutcomeKind.Result)
-            counters.CountCompleted();
-        else if (kind == OutcomeKind.Canceled && call.Call.Token.IsCancellationRequested)
+            counters.CountCompleted(call.Count);
+        else if (kind == OutcomeKind.Canceled && call.Token.IsCancellationRequested)
             counters.CountCanceled();
         else
             counters.CountFailed();
-        CallOutcome.Complete(call.Call, kind, payload);
+        call.Complete(index, kind, payload);
     }
 
+    /// <summary>All items of a call that is settled now have a result.</summary>
+    public void OnAllCompleted(PoolCall call) => counters.CountCompleted(call.Count);
+
     /// <summary>The worker's process ended while it had the call.</summary>
-    public void OnCrashed(PoolCall call, WorkerExit exit)
+    /// <param name="call">The call.</param>
+    /// <param name="exit">How the process ended.</param>
+    /// <param name="ranFor">How long the call had run; null if it had not been started.</param>
+    public void OnCrashed(PoolCall call, WorkerExit exit, TimeSpan? ranFor)
     {
         if (call.TimedOut)
         {
@@ -139,11 +154,10 @@ internal sealed class ProcessPool : Pool
             return;
         }
 
-        TimeSpan ran = call.StartedAt == 0 ? TimeSpan.Zero : Stopwatch.GetElapsedTime(call.StartedAt);
         string why = exit.Reason is null ? "" : $", because {exit.Reason}";
-        string lines = exit.LastErrorLines.Count == 0 ? "" : $" Its last lines on standard error: {string.Join(" | ", exit.LastErrorLines)}";
-        string state = call.StartedAt == 0 ? $"while it read {call.Call.Name}" : $"while it ran {call.Call.Name}, after {ran.TotalMilliseconds:N0} ms";
-        Fail(call, new WorkerCrashedException($"The worker (process {exit.ProcessId}) {exit.Describe()} {state}{why}.{lines}", exit, ran));
+        string tries = call.Crashes == 0 ? "" : $" It was the call's attempt number {call.Crashes + 1}.";
+        string state = ranFor is { } ran ? $"while it ran {call.Name}, after {ran.TotalMilliseconds:N0} ms" : $"while it read {call.Name}";
+        Fail(call, new WorkerCrashedException($"The worker (process {exit.ProcessId}) {exit.Describe()} {state}{why}.{tries}{exit.Details()}", exit, ranFor ?? TimeSpan.Zero));
     }
 
     public void Fail(PoolCall call, Exception exception)
@@ -151,7 +165,7 @@ internal sealed class ProcessPool : Pool
         if (!dispatcher.TrySettle(call))
             return;
         counters.CountFailure(exception);
-        call.Call.SetException(exception);
+        call.Fail(exception);
     }
 
     public void Cancel(PoolCall call)
@@ -159,13 +173,28 @@ internal sealed class ProcessPool : Pool
         if (!dispatcher.TrySettle(call))
             return;
         counters.CountCanceled();
-        call.Call.SetCanceled();
+        call.Cancel();
     }
 
     private static CallTimeoutException TimedOut(PoolCall call)
     {
-        TimeSpan limit = call.Call.Options.Timeout!.Value;
-        return new CallTimeoutException($"{call.Call.Name} ran longer than its timeout of {limit.TotalSeconds:0.###} s.", limit);
+        TimeSpan limit = call.Options.Timeout!.Value;
+        return new CallTimeoutException($"{call.Name} ran longer than its timeout of {limit.TotalSeconds:0.###} s.", limit);
+    }
+
+    private void FollowToken(PoolCall call)
+    {
+        if (!call.Token.CanBeCanceled)
+            return;
+        CancellationTokenRegistration registration = call.Token.UnsafeRegister(
+            static state =>
+            {
+                (ProcessPool pool, PoolCall call) = ((ProcessPool, PoolCall))state!;
+                pool.OnCallerCancels(call);
+            },
+            (this, call));
+        if (!dispatcher.KeepRegistration(call, registration))
+            registration.Unregister();
     }
 
     private void OnCallerCancels(PoolCall call)
@@ -175,10 +204,10 @@ internal sealed class ProcessPool : Pool
             case PoolCallState.Queued:
                 Cancel(call);
                 break;
-            case PoolCallState.Sent or PoolCallState.Started:
+            case PoolCallState.Sent:
                 GiveGrace(call, () =>
                 {
-                    dispatcher.KillWorkerOf(call, $"{call.Call.Name} was cancelled and did not end within its grace");
+                    dispatcher.KillWorkerOf(call, $"{call.Name} was cancelled and did not end within its grace");
                     Cancel(call);
                 });
                 break;
@@ -186,22 +215,22 @@ internal sealed class ProcessPool : Pool
     }
 
     // On the deadlines' thread.
-    private void OnTimeout(PoolCall call)
+    public void OnTimeout(PoolCall call)
     {
         if (!dispatcher.RequestTimeout(call))
             return;
         GiveGrace(call, () =>
         {
-            dispatcher.KillWorkerOf(call, $"{call.Call.Name} ran longer than its timeout of {call.Call.Options.Timeout!.Value.TotalSeconds:0.###} s");
+            dispatcher.KillWorkerOf(call, $"{call.Name} ran longer than its timeout of {call.Options.Timeout!.Value.TotalSeconds:0.###} s");
             Fail(call, TimedOut(call));
         });
     }
 
-    private static void GiveGrace(PoolCall call, Action isOver)
+    private void GiveGrace(PoolCall call, Action isOver)
     {
-        if (call.Call.Options.Grace == TimeSpan.Zero)
+        if (call.Options.Grace == TimeSpan.Zero)
             isOver();
         else
-            call.Deadline = Deadlines.After(call.Call.Options.Grace, isOver);
+            dispatcher.KeepDeadline(call, Deadlines.After(call.Options.Grace, isOver), isGrace: true);
     }
 }

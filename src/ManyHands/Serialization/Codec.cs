@@ -56,6 +56,16 @@ internal static class CodecSelection
             return (Codec<T>)(object)new StringCodec();
         if (type == typeof(CancellationToken))
             return (Codec<T>)(object)new CancellationTokenCodec();
+
+        // The commonest without reflection, and so that the ahead-of-time compiler sees them.
+        if (type == typeof(int))
+            return (Codec<T>)(object)new UnmanagedCodec<int>();
+        if (type == typeof(long))
+            return (Codec<T>)(object)new UnmanagedCodec<long>();
+        if (type == typeof(double))
+            return (Codec<T>)(object)new UnmanagedCodec<double>();
+        if (type == typeof(bool))
+            return (Codec<T>)(object)new UnmanagedCodec<bool>();
         if (Primitives.IsCopiedAsIs(type))
             return Make<T>(typeof(UnmanagedCodec<>), type);
         if (type.IsSZArray && Primitives.IsCopiedAsIs(type.GetElementType()!))
@@ -69,6 +79,8 @@ internal static class CodecSelection
 
         if (type.IsGenericType && type.GetGenericTypeDefinition() == typeof(IProgress<>))
             return Make<T>(typeof(ProgressCodec<>), type.GetGenericArguments()[0]);
+        if (SharedObjects.Is(type))
+            return Make<T>(typeof(SharedObjectCodec<>), type);
         return new MessagePackCodec<T>();
     }
 
@@ -130,7 +142,6 @@ internal sealed class NoResultCodec : Codec<NoResult>
 }
 
 internal sealed class UnmanagedCodec<T> : Codec<T>
-    where T : unmanaged
 {
     public override void Write(PayloadWriter writer, T value) => writer.WriteUnmanaged(value);
 

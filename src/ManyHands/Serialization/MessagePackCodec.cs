@@ -89,9 +89,17 @@ internal sealed class MessagePackCodec<T> : Codec<T>
 
     private void Serialize(PayloadWriter writer, in T value, MessagePackSerializer serializer)
     {
-        MessagePackWriter packed = new(writer);
-        serializer.Serialize(ref packed, in value, shape!);
-        packed.Flush();
+        PayloadWriter? outer = PayloadWriter.Enter(writer);
+        try
+        {
+            MessagePackWriter packed = new(writer);
+            serializer.Serialize(ref packed, in value, shape!);
+            packed.Flush();
+        }
+        finally
+        {
+            PayloadWriter.Enter(outer);
+        }
     }
 
     private T Deserialize(ReadOnlyMemory<byte> bytes, MessagePackSerializer serializer)
@@ -133,7 +141,7 @@ internal sealed class MessagePackCodec<T> : Codec<T>
     private void Prove(PayloadWriter writer, int start)
     {
         string? difference = null;
-        using PayloadWriter again = new(writer.Length - start);
+        using PayloadWriter again = new(writer.Length - start, writer.Context);
         try
         {
             PayloadReader reader = new(writer.WrittenMemory[start..]);

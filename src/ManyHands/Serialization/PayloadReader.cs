@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
 
 namespace ManyHands.Serialization;
 
@@ -7,7 +6,7 @@ namespace ManyHands.Serialization;
 /// Reads what <see cref="PayloadWriter"/> wrote. Every length is checked against what is left before anything is allocated,
 /// so bytes from a damaged or hostile process end in <see cref="InvalidPayloadException"/> and nothing worse.
 /// </summary>
-internal ref struct PayloadReader
+internal unsafe ref struct PayloadReader
 {
     private readonly ReadOnlyMemory<byte> memory;
     private readonly ReadOnlySpan<byte> span;
@@ -23,13 +22,23 @@ internal ref struct PayloadReader
     /// <summary>The receiving side's counterpart of <see cref="PayloadWriter.Context"/>.</summary>
     public TransferContext? Context { get; }
 
+    /// <summary>How many bytes were read; may be set forward to one that was passed over unread.</summary>
+    public int Position
+    {
+        readonly get => position;
+        set => position = (uint)value <= (uint)span.Length ? value : throw InvalidPayloadException.BadLength(value, span.Length);
+    }
+
     public readonly int Remaining => span.Length - position;
 
     public byte ReadByte() => ReadUnmanaged<byte>();
 
+    /// <summary>Reads a value without references, byte by byte.</summary>
+    /// <remarks>Without a constraint, because the ahead-of-time compiler leaves out instantiations over the runtime's own types that must be structs.</remarks>
     public T ReadUnmanaged<T>()
-        where T : unmanaged
     {
+        if (RuntimeHelpers.IsReferenceOrContainsReferences<T>())
+            throw new InvalidOperationException($"{typeof(T)} has references; it can't be read byte by byte.");
         Require(Unsafe.SizeOf<T>());
         T value = Unsafe.ReadUnaligned<T>(in span[position]);
         position += Unsafe.SizeOf<T>();
@@ -59,7 +68,8 @@ internal ref struct PayloadReader
             return null;
         if (length < 0 || length > Remaining / sizeof(char))
             throw InvalidPayloadException.BadLength(length, Remaining);
-        return new string(MemoryMarshal.Cast<byte, char>(ReadBytes(length * sizeof(char))));
+        fixed (byte* start = ReadBytes(length * sizeof(char)))
+            return new string((char*)start, 0, length);
     }
 
     public string ReadRequiredString() =>

@@ -7,6 +7,8 @@ namespace ManyHands.Serialization;
 /// </summary>
 internal abstract class TransferContext
 {
+    private List<object>? kept;
+
     /// <summary>Sending side: the receiver stays here; its number travels.</summary>
     public virtual int AddProgress<T>(IProgress<T> progress) => throw new NotSupportedException();
 
@@ -18,4 +20,18 @@ internal abstract class TransferContext
 
     /// <summary>Receiving side: cancelled when the caller cancels, or when the call's time is up.</summary>
     public virtual CancellationToken Token => throw new NotSupportedException();
+
+    /// <summary>Receiving side: the same, without making the token if nobody asked for it.</summary>
+    public virtual bool IsCancellationRequested => Token.IsCancellationRequested;
+
+    /// <summary>
+    /// Receiving side: nothing of it may be reclaimed while the call runs, though the function may have taken no more of it than a pointer.
+    /// </summary>
+    public void Keep(object shared) => (kept ??= []).Add(shared);
+
+    /// <summary>Receiving side: the call has ended.</summary>
+    public void EndKeeping() => kept = null;
+
+    /// <summary>Receiving side: the call ended with <see cref="OutOfMemoryException"/>, so the state of the process is in doubt.</summary>
+    public bool RanOutOfMemory { get; set; }
 }

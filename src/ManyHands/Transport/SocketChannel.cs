@@ -1,6 +1,8 @@
 using System.Buffers;
 using System.Buffers.Binary;
+using System.Diagnostics;
 using System.Net.Sockets;
+using ManyHands.Platform;
 
 namespace ManyHands.Transport;
 
@@ -20,6 +22,8 @@ internal sealed class SocketChannel : Channel
     private int end;
     private int consumed;
     private bool flushing;
+    private long startedAt;
+    private long startedSequence;
     private volatile bool closed;
 
     /// <param name="socket">Connected; becomes the channel's own.</param>
@@ -34,72 +38,107 @@ internal sealed class SocketChannel : Channel
         socket.Blocking = false;
     }
 
-    public override void Send(FrameKind kind, long id, ReadOnlySpan<byte> payload = default, ReadOnlySpan<byte> prefix = default, byte flags = 0, ushort runTime = 0)
+    public override bool HearsUrgentFrames => false;
+
+    public override bool EndsWithProcess => false;
+
+    public override StartedCall Started
     {
-        int head = Frame.HeaderSize + prefix.Length;
+        get
+        {
+            lock (sending)
+                return new StartedCall(startedSequence, startedAt);
+        }
+    }
+
+    public override void Send(FrameKind kind, long id, ReadOnlySpan<byte> payload = default, ulong argument = 0, byte flags = 0, ushort runTime = 0, bool wakeLater = false)
+    {
+        bool hasArgument = FrameKinds.HasArgument(kind);
+        int head = Frame.HeaderSize + (hasArgument ? Frame.ArgumentSize : 0);
         bool small = head + payload.Length <= SmallFrame;
         byte[] rented = ArrayPool<byte>.Shared.Rent(small ? head + payload.Length : head);
         Span<byte> first = rented.AsSpan(0, small ? head + payload.Length : head);
-        BinaryPrimitives.WriteInt32LittleEndian(first, checked(prefix.Length + payload.Length));
+        BinaryPrimitives.WriteInt32LittleEndian(first, checked(head - Frame.HeaderSize + payload.Length));
         first[4] = (byte)kind;
         first[5] = flags;
         BinaryPrimitives.WriteUInt16LittleEndian(first[6..], runTime);
         BinaryPrimitives.WriteInt64LittleEndian(first[8..], id);
-        prefix.CopyTo(first[Frame.HeaderSize..]);
+        if (hasArgument)
+            BinaryPrimitives.WriteUInt64LittleEndian(first[Frame.HeaderSize..], argument);
         if (small)
             payload.CopyTo(first[head..]);
         lock (sending)
         {
+            FaultPoint.Reach(FaultStep.FrameSending);
             SendInOrder(first);
             if (!small)
+                FaultPoint.Reach(FaultStep.FrameHalfSent);
+            if (!small)
                 SendInOrder(payload);
+            FaultPoint.Reach(FaultStep.FrameSent);
         }
 
         ArrayPool<byte>.Shared.Return(rented);
     }
 
-    public override bool TryReceive(out Frame frame)
-    {
-        start += consumed;
-        consumed = 0;
-        if (start == end)
-        {
-            start = end = 0;
-            if (received.Length > LargestKept)
-                received = new byte[ReceiveBuffer];
-        }
+    public override void MarkStarted(long sequence, bool withTime) => Send(FrameKind.Started, sequence);
 
-        while (true)
+    public override bool TryRead(out Frame frame)
+    {
+        while (HasWholeFrame(out int length))
         {
-            int available = end - start;
-            if (available >= Frame.HeaderSize)
+            ReadOnlySpan<byte> header = received.AsSpan(start, Frame.HeaderSize);
+            FrameKind kind = (FrameKind)header[4];
+            long id = BinaryPrimitives.ReadInt64LittleEndian(header[8..]);
+            if (kind == FrameKind.Started)
             {
-                ReadOnlySpan<byte> header = received.AsSpan(start, Frame.HeaderSize);
-                int length = BinaryPrimitives.ReadInt32LittleEndian(header);
-                if (length < 0 || length > Array.MaxLength - Frame.HeaderSize)
-                    throw new InvalidDataException($"A frame of {length:N0} bytes can't be.");
-                int whole = Frame.HeaderSize + length;
-                if (available >= whole)
-                {
-                    frame = new Frame(
-                        (FrameKind)header[4],
-                        header[5],
-                        BinaryPrimitives.ReadUInt16LittleEndian(header[6..]),
-                        BinaryPrimitives.ReadInt64LittleEndian(header[8..]),
-                        received.AsMemory(start + Frame.HeaderSize, length));
-                    consumed = whole;
-                    return true;
-                }
+                FaultPoint.Reach(FaultStep.StartedRead);
+                lock (sending)
+                    (startedSequence, startedAt) = (id, Stopwatch.GetTimestamp());
+                Consume(Frame.HeaderSize + length);
+                continue;
             }
 
+            ulong argument = 0;
+            int head = Frame.HeaderSize;
+            if (FrameKinds.HasArgument(kind))
+            {
+                if (length < Frame.ArgumentSize)
+                    throw new InvalidDataException($"A frame of {length:N0} bytes lacks its argument.");
+                argument = BinaryPrimitives.ReadUInt64LittleEndian(received.AsSpan(start + head));
+                head += Frame.ArgumentSize;
+            }
+
+            int whole = Frame.HeaderSize + length;
+            frame = new Frame(kind, header[5], BinaryPrimitives.ReadUInt16LittleEndian(header[6..]), id, argument, received.AsMemory(start + head, whole - head));
+            consumed = whole;
+            FaultPoint.Reach(FaultStep.FrameReceived);
+            return true;
+        }
+
+        frame = default;
+        return false;
+    }
+
+    public override void Release(in Frame frame, bool keepSegment = false) => Consume(consumed);
+
+    public override bool WaitForFrame()
+    {
+        while (!HasWholeFrame(out _))
+        {
+            if (end > start)
+                FaultPoint.Reach(FaultStep.FrameHalfReceived);
             MakeRoom();
             if (!Receive())
-            {
-                frame = default;
                 return false;
-            }
         }
+
+        return true;
     }
+
+    public override bool WaitForUrgentFrame() => WaitForFrame();
+
+    public override void Abandon() => Close();
 
     public override void Close()
     {
@@ -120,6 +159,25 @@ internal sealed class SocketChannel : Channel
     {
         Close();
         socket.Dispose();
+    }
+
+    private bool HasWholeFrame(out int length)
+    {
+        int available = end - start;
+        length = available < Frame.HeaderSize ? 0 : BinaryPrimitives.ReadInt32LittleEndian(received.AsSpan(start));
+        if (length < 0 || length > Array.MaxLength - Frame.HeaderSize)
+            throw new InvalidDataException($"A frame of {length:N0} bytes can't be.");
+        return available >= Frame.HeaderSize && available >= Frame.HeaderSize + length;
+    }
+
+    private void Consume(int size)
+    {
+        start += size;
+        if (start != end)
+            return;
+        start = end = 0;
+        if (received.Length > LargestKept)
+            received = new byte[ReceiveBuffer];
     }
 
     private void SendInOrder(ReadOnlySpan<byte> bytes)
@@ -150,7 +208,7 @@ internal sealed class SocketChannel : Channel
                 if (!flushing)
                 {
                     flushing = true;
-                    new Thread(Flush) { Name = "ManyHands sending", IsBackground = true }.UnsafeStart();
+                    new Thread(SendBacklog) { Name = "ManyHands sending", IsBackground = true }.UnsafeStart();
                 }
 
                 return;
@@ -162,7 +220,7 @@ internal sealed class SocketChannel : Channel
         }
     }
 
-    private void Flush()
+    private void SendBacklog()
     {
         try
         {
@@ -178,6 +236,7 @@ internal sealed class SocketChannel : Channel
                     }
                 }
 
+                FaultPoint.Reach(FaultStep.BackgroundFlush);
                 for (int sent = 0; sent < next.Length && !closed;)
                 {
                     int count = socket.Send(next.AsSpan(sent), SocketFlags.None, out SocketError error);

@@ -17,6 +17,11 @@ internal sealed record ChildStart
 
     /// <summary>Forces the way that works on every platform; for tests of it on Linux.</summary>
     public bool Portable { get; init; }
+
+    public WorkerTransport Transport { get; init; }
+
+    /// <summary>Where large payloads are; null for a pool of the channel's own.</summary>
+    public SegmentPool? Segments { get; init; }
 }
 
 /// <summary>How a process ended, as the system tells it.</summary>
@@ -38,6 +43,9 @@ internal abstract class ChildProcess : IDisposable
     public abstract Channel Channel { get; }
 
     public abstract ChildOutput Output { get; }
+
+    /// <summary>The most resident memory it had, in bytes; null if that isn't known. Known with its end.</summary>
+    public virtual long? PeakMemory => null;
 
     public TimeSpan RunTime => ended.IsSet ? runTime : Stopwatch.GetElapsedTime(startedAt);
 
@@ -71,12 +79,15 @@ internal abstract class ChildProcess : IDisposable
         Channel.Dispose();
     }
 
-    /// <summary>Tells the end. The channel ends by itself then, unless something else got hold of the child's end of it.</summary>
+    /// <summary>Tells the end. A socket ends by itself then, unless something else got hold of the child's end of it.</summary>
     protected void MarkEnded(ProcessEnd how)
     {
-        channelDeadline = Deadlines.After(TimeSpan.FromSeconds(1), Channel.Close);
         runTime = RunTime;
         end = how;
+        if (Channel.EndsWithProcess)
+            Channel.Close();
+        else
+            channelDeadline = Deadlines.After(TimeSpan.FromSeconds(1), Channel.Close);
         ended.Set();
     }
 }

@@ -66,7 +66,10 @@ public partial class Coroutine : Worker
     public static Task JoinAllAsync(IEnumerable<Coroutine> coroutines, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(coroutines);
-        return Task.WhenAll(coroutines.Select(coroutine => coroutine.JoinAsync(cancellationToken)));
+        Coroutine[] all = [.. coroutines];
+        foreach (Coroutine coroutine in all)
+            coroutine.CheckJoinable();
+        return JoinEachAsync(all, cancellationToken);
     }
 
     /// <summary>Starts it: its first turn comes after those that wait already.</summary>
@@ -82,12 +85,12 @@ public partial class Coroutine : Worker
     protected virtual Task RunAsync(CancellationToken cancellationToken) =>
         throw new NotImplementedException($"{GetType().Name} derives from {nameof(Coroutine)} but overrides no {nameof(RunAsync)}.");
 
-    internal async void RunToEnd()
+    internal virtual async void RunToEnd()
     {
         Enter();
         try
         {
-            await RunFunction();
+            await RunAsync(CancellationToken);
             SetCompleted();
         }
         catch (Exception exception)
@@ -100,7 +103,15 @@ public partial class Coroutine : Worker
         }
     }
 
-    private protected virtual Task RunFunction() => RunAsync(CancellationToken);
+    // One after the other: they are done when the last is, whichever that is.
+    private static async Task JoinEachAsync(Coroutine[] coroutines, CancellationToken cancellationToken)
+    {
+        foreach (Coroutine coroutine in coroutines)
+        {
+            if (!coroutine.Outcome.IsCompleted)
+                await coroutine.JoinAsync(cancellationToken).ConfigureAwait(false);
+        }
+    }
 }
 
 /// <summary>A coroutine with a result.</summary>
@@ -142,16 +153,23 @@ public sealed class Coroutine<TResult> : Coroutine
         return this;
     }
 
-    private protected override Task RunFunction()
+    internal override async void RunToEnd()
     {
-        ValueTask<TResult> running = call.Invoke(CancellationToken);
-        if (!running.IsCompletedSuccessfully)
-            return Await(running);
-        result = running.Result;
-        return Task.CompletedTask;
+        Enter();
+        try
+        {
+            result = await call.Invoke(call.TakesToken ? CancellationToken : default);
+            SetCompleted();
+        }
+        catch (Exception exception)
+        {
+            SetFaulted(exception);
+        }
+        finally
+        {
+            CoroutineLoop.Ended();
+        }
     }
-
-    private async Task Await(ValueTask<TResult> running) => result = await running;
 
     private async Task<TResult> ResultAsync()
     {

@@ -32,16 +32,15 @@ internal static class CoroutineLoop
 
     public static void Start(Coroutine coroutine)
     {
-        Context context = new(coroutine.Name, coroutine.FunctionName);
         Interlocked.Increment(ref alive);
-        Post(new Turn(context, static state => ((Coroutine)state!).RunToEnd(), coroutine));
+        Post(new Turn(new CoroutineContext(coroutine), static state => ((Coroutine)state!).RunToEnd(), coroutine));
     }
 
     /// <summary>Starts something that isn't a <see cref="Coroutine"/> object, such as a pool's call; it calls <see cref="Ended"/> at its end.</summary>
     public static void Start(string name, string function, SendOrPostCallback callback, object state)
     {
         Interlocked.Increment(ref alive);
-        Post(new Turn(new Context(name, function), callback, state));
+        Post(new Turn(new NamedContext(name, function), callback, state));
     }
 
     public static void Ended() => Interlocked.Decrement(ref alive);
@@ -165,12 +164,12 @@ internal static class CoroutineLoop
 
     private readonly record struct Turn(Context Context, SendOrPostCallback Callback, object? State);
 
-    /// <summary>Whose turn a continuation is.</summary>
-    private sealed class Context(string name, string function) : SynchronizationContext
+    /// <summary>Whose turn a continuation is. The names are made when a report needs them.</summary>
+    private abstract class Context : SynchronizationContext
     {
-        public string Name => name;
+        public abstract string Name { get; }
 
-        public string Function => function;
+        public abstract string Function { get; }
 
         public override void Post(SendOrPostCallback d, object? state) => CoroutineLoop.Post(new Turn(this, d, state));
 
@@ -178,5 +177,19 @@ internal static class CoroutineLoop
             throw new NotSupportedException("Waiting for the coroutines' thread would block the one who waits; use Post, or await.");
 
         public override SynchronizationContext CreateCopy() => this;
+    }
+
+    private sealed class CoroutineContext(Coroutine coroutine) : Context
+    {
+        public override string Name => coroutine.Name;
+
+        public override string Function => coroutine.FunctionName;
+    }
+
+    private sealed class NamedContext(string name, string function) : Context
+    {
+        public override string Name => name;
+
+        public override string Function => function;
     }
 }

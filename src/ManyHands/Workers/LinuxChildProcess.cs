@@ -9,8 +9,8 @@ using ManyHands.Transport;
 namespace ManyHands.Workers;
 
 /// <summary>
-/// A child on Linux, started with posix_spawn, because it must inherit descriptors that nobody else can reach: its end of the channel and a
-/// pidfd of its parent. Everything else that is open here is closed there.
+/// A child on Linux, started with posix_spawn, because it must inherit descriptors that nobody else can reach: its end of the channel and of
+/// its lifeline. Everything else that is open here is closed there.
 /// </summary>
 /// <remarks>
 /// Each child leads a process group of its own: killing the group ends whatever it has started by ordinary means, and a Ctrl-C at the
@@ -22,10 +22,13 @@ internal sealed unsafe class LinuxChildProcess : ChildProcess
     /// <summary>The child's end of the channel, as the child sees it.</summary>
     public const int ChannelDescriptor = 3;
 
-    /// <summary>A pidfd of the parent, as the child sees it.</summary>
-    public const int ParentDescriptor = 4;
+    /// <summary>The reading end of a pipe that nobody writes to, as the child sees it. Its end is the parent's end.</summary>
+    public const int LifelineDescriptor = 4;
 
-    private const int FirstFreeDescriptor = 5;
+    /// <summary>The memory of the rings, as the child sees it.</summary>
+    public const int MemoryDescriptor = 5;
+
+    private const int FirstFreeDescriptor = 6;
     private const int LowestSource = 16;
     private const int OpaqueStructSize = 1024;
     private static readonly DescriptorPoller Ends = new("ManyHands children");
@@ -34,14 +37,18 @@ internal sealed unsafe class LinuxChildProcess : ChildProcess
 
     private readonly Lock gate = new();
     private readonly int pidfd;
+    private readonly int lifeline;
     private readonly Pipe standardOutput;
     private readonly Pipe standardError;
+    private readonly long parentPeak = Linux.OwnPeakMemory();
+    private long? peak;
     private bool reaped;
 
-    private LinuxChildProcess(int id, int pidfd, Channel channel, ChildOutput output, int outputDescriptor, int errorDescriptor)
+    private LinuxChildProcess(int id, int pidfd, int lifeline, Channel channel, ChildOutput output, int outputDescriptor, int errorDescriptor)
     {
         Id = id;
         this.pidfd = pidfd;
+        this.lifeline = lifeline;
         Channel = channel;
         Output = output;
         output.ProcessId = id;
@@ -56,12 +63,15 @@ internal sealed unsafe class LinuxChildProcess : ChildProcess
 
     public override ChildOutput Output { get; }
 
+    public override long? PeakMemory => peak;
+
     public static new LinuxChildProcess Start(ChildStart start)
     {
         RuntimeLayout layout = RuntimeLayout.Current;
 
         // All sources lie above the targets 0–4, whatever was open or closed in this process before: no duplication overwrites another's source.
-        int socketOurs = -1, socketTheirs = -1, parent = -1, outputRead = -1, outputWrite = -1, errorRead = -1, errorWrite = -1, pidfd = -1;
+        int socketOurs = -1, socketTheirs = -1, lifelineRead = -1, lifelineWrite = -1, outputRead = -1, outputWrite = -1, errorRead = -1, errorWrite = -1, pidfd = -1, memory = -1;
+        RingSegment? rings = null;
         try
         {
             int* pair = stackalloc int[2];
@@ -74,20 +84,37 @@ internal sealed unsafe class LinuxChildProcess : ChildProcess
             Linux.Check(Linux.Pipe(pair, Linux.OpenCloseOnExec), "pipe2");
             errorRead = MoveUp(pair[0]);
             errorWrite = MoveUp(pair[1]);
-            parent = MoveUp(Linux.PidfdOpen(Environment.ProcessId));
+            Linux.Check(Linux.Pipe(pair, Linux.OpenCloseOnExec), "pipe2");
+            lifelineRead = MoveUp(pair[0]);
+            lifelineWrite = MoveUp(pair[1]);
 
-            int id = Spawn(layout, start, [(outputWrite, 1), (errorWrite, 2), (socketTheirs, ChannelDescriptor), (parent, ParentDescriptor)]);
+            rings = start.Transport == WorkerTransport.Sockets ? null : CreateRings(start.Transport, out memory);
+            if (rings is not null)
+                memory = MoveUp(memory);
+
+            FaultPoint.Reach(FaultStep.DescriptorsMade);
+            int id = rings is null
+                ? Spawn(layout, start, "--socket", [(outputWrite, 1), (errorWrite, 2), (socketTheirs, ChannelDescriptor), (lifelineRead, LifelineDescriptor)])
+                : Spawn(layout, start, "--rings", [(outputWrite, 1), (errorWrite, 2), (socketTheirs, ChannelDescriptor), (lifelineRead, LifelineDescriptor), (memory, MemoryDescriptor)]);
+            FaultPoint.Reach(FaultStep.ProcessSpawned);
             pidfd = MoveUp(Linux.PidfdOpen(id));
 
-            SocketChannel channel = new(new Socket(new SafeSocketHandle(socketOurs, ownsHandle: true)), sendWaits: false);
+            // From here on the kernel ends the child's whole group when this process ends, however it does and whatever they do: no thread of theirs has to run for it.
+            Linux.KillGroupAtEnd(lifelineRead, id);
+
+            Channel channel = rings is null
+                ? new SocketChannel(new Socket(new SafeSocketHandle(socketOurs, ownsHandle: true)), sendWaits: false)
+                : new RingChannel(rings, socketOurs, isWorker: false, start.Segments);
+            rings = null;
             socketOurs = -1;
-            LinuxChildProcess child = new(id, pidfd, channel, new ChildOutput(start.Output), outputRead, errorRead);
-            pidfd = outputRead = errorRead = -1;
+            LinuxChildProcess child = new(id, pidfd, lifelineWrite, channel, new ChildOutput(start.Output), outputRead, errorRead);
+            pidfd = lifelineWrite = outputRead = errorRead = -1;
             return child;
         }
         finally
         {
-            foreach (int descriptor in (ReadOnlySpan<int>)[socketOurs, socketTheirs, parent, outputRead, outputWrite, errorRead, errorWrite, pidfd])
+            rings?.Dispose();
+            foreach (int descriptor in (ReadOnlySpan<int>)[socketOurs, socketTheirs, lifelineRead, lifelineWrite, outputRead, outputWrite, errorRead, errorWrite, pidfd, memory])
             {
                 if (descriptor >= 0)
                     Linux.Close(descriptor);
@@ -136,6 +163,7 @@ internal sealed unsafe class LinuxChildProcess : ChildProcess
         if (Linux.WaitId(Linux.WaitByPidfd, (uint)pidfd, &information, Linux.WaitExited | Linux.WaitNoHang | Linux.WaitKeepWaitable) == 0 && information.Pid == 0)
             return;
         Ends.Remove(pidfd);
+        FaultPoint.Reach(FaultStep.EndSeen);
         bool exited = information.Code == Linux.ChildExited;
         bool known = information.Pid != 0;
         lock (gate)
@@ -143,9 +171,11 @@ internal sealed unsafe class LinuxChildProcess : ChildProcess
             // What a crashed or killed worker has started is of no use to anyone; a worker that exits leaves behind what it meant to.
             if (known && !(exited && information.Status == 0))
                 KillGroup();
-            Linux.WaitId(Linux.WaitByPidfd, (uint)pidfd, &information, Linux.WaitExited | Linux.WaitNoHang);
+            long counted = Linux.Reap(Id);
+            peak = counted > parentPeak ? counted : null;
             reaped = true;
             Linux.Close(pidfd);
+            Linux.Close(lifeline);
         }
 
         standardOutput.Finish();
@@ -159,7 +189,23 @@ internal sealed unsafe class LinuxChildProcess : ChildProcess
         Linux.PidfdSignal(pidfd, Linux.Sigkill);
     }
 
-    private static int Spawn(RuntimeLayout layout, ChildStart start, ReadOnlySpan<(int From, int To)> descriptors)
+    private static RingSegment? CreateRings(WorkerTransport transport, out int memory)
+    {
+        memory = -1;
+        try
+        {
+            if (!SharedSegment.IsSupported)
+                throw new IOException($"{RuntimeInformation.ProcessArchitecture} processors are not supported.");
+            return RingSegment.Create(out memory);
+        }
+        catch (IOException) when (transport == WorkerTransport.Automatic)
+        {
+            // A kernel or a sandbox without these calls; sockets are everywhere.
+            return null;
+        }
+    }
+
+    private static int Spawn(RuntimeLayout layout, ChildStart start, string mode, ReadOnlySpan<(int From, int To)> descriptors)
     {
         byte* actions = stackalloc byte[OpaqueStructSize];
         byte* attributes = stackalloc byte[OpaqueStructSize];
@@ -171,7 +217,7 @@ internal sealed unsafe class LinuxChildProcess : ChildProcess
         List<nint> texts = [];
         nint path = Text(layout.Muxer, texts);
         nint nothing = Text("/dev/null", texts);
-        byte** arguments = Texts([layout.Muxer, .. layout.Arguments, "--inherited", start.Name], texts);
+        byte** arguments = Texts([layout.Muxer, .. layout.Arguments, mode, start.Name], texts);
         byte** environment = Texts(EnvironmentOf(start), texts);
         Must(Linux.SpawnActionsInitialize(actions));
         Must(Linux.SpawnAttributesInitialize(attributes));

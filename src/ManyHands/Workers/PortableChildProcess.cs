@@ -64,10 +64,12 @@ internal sealed class PortableChildProcess : ChildProcess
             using Socket listener = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
             listener.Bind(new UnixDomainSocketEndPoint(address));
             listener.Listen(1);
+            FaultPoint.Reach(FaultStep.AddressMade);
             byte[] secret = RandomNumberGenerator.GetBytes(SecretSize);
             ChildOutput output = new(start.Output);
             Process process = Process.Start(information) ?? throw new IOException($"Starting {layout.Muxer} failed.");
             output.ProcessId = process.Id;
+            FaultPoint.Reach(FaultStep.ProcessSpawned);
             Thread[] readers = [Read(process.StandardOutput, output, isError: false), Read(process.StandardError, output, isError: true)];
             try
             {

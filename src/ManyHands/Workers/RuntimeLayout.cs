@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Reflection;
 using System.Runtime.InteropServices;
 
@@ -5,7 +6,7 @@ namespace ManyHands.Workers;
 
 /// <summary>Where the files lie that a child needs to start as a copy of this program's runtime and assemblies, without its <c>Main</c>.</summary>
 /// <param name="Muxer">The <c>dotnet</c> executable this process runs on.</param>
-/// <param name="Arguments">Its arguments: <c>exec</c>, this program's own runtimeconfig and deps file, and the worker's assembly.</param>
+/// <param name="Arguments">Its arguments: <c>exec</c>, this program's own runtimeconfig and deps file, the worker's assembly, and what that is to call.</param>
 internal sealed record RuntimeLayout(string Muxer, IReadOnlyList<string> Arguments)
 {
     private static readonly Lazy<RuntimeLayout> Found = new(Find);
@@ -33,13 +34,15 @@ internal sealed record RuntimeLayout(string Muxer, IReadOnlyList<string> Argumen
                 + "Publish it framework-dependent (without --self-contained and PublishTrimmed), or use Pool.Threads.");
         }
 
-        string worker = Path.Combine(Path.GetDirectoryName(library)!, "ManyHands.Worker.dll");
+        // The runtime looks for the program's assemblies from the worker's folder on, so the one in the program's folder comes first. The
+        // library itself may lie deeper, where a package keeps what is compiled for one platform.
+        string worker = Path.Combine(AppContext.BaseDirectory, "ManyHands.Worker.dll");
         if (!File.Exists(worker))
-            worker = Path.Combine(AppContext.BaseDirectory, "ManyHands.Worker.dll");
+            worker = Path.Combine(Path.GetDirectoryName(library)!, "ManyHands.Worker.dll");
         if (!File.Exists(worker))
         {
             throw new FileNotFoundException(
-                $"ManyHands.Worker.dll lies neither beside {library} nor in {AppContext.BaseDirectory}. It belongs to the ManyHands package; copy it to the program's output as well.", worker);
+                $"ManyHands.Worker.dll lies neither in {AppContext.BaseDirectory} nor beside {library}. It belongs to the ManyHands package; copy it to the program's output as well.", worker);
         }
 
         string deps = ((string?)AppContext.GetData("APP_CONTEXT_DEPS_FILES") ?? "").Split(';')[0];
@@ -57,6 +60,7 @@ internal sealed record RuntimeLayout(string Muxer, IReadOnlyList<string> Argumen
         if (File.Exists(deps))
             arguments.AddRange(["--depsfile", deps]);
         arguments.Add(worker);
+        arguments.Add(((Func<string[], int>)WorkerEntry.Run).Method.MetadataToken.ToString(CultureInfo.InvariantCulture));
         return new RuntimeLayout(muxer, arguments);
     }
 }

@@ -36,7 +36,7 @@ public abstract class Worker : IAsyncDisposable
     private static Worker root = new RootWorker("MainThread");
 
     private readonly TaskCompletionSource outcome = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly CancellationTokenSource stopping = new();
+    private CancellationTokenSource? stopping;
     private readonly string? name;
     private int started;
 
@@ -69,7 +69,7 @@ public abstract class Worker : IAsyncDisposable
     public Exception? Exception => outcome.Task.Exception?.InnerException;
 
     /// <summary>Cancelled by <see cref="Cancel"/>, also seen from inside through <see cref="Current"/>.</summary>
-    public virtual CancellationToken CancellationToken => stopping.Token;
+    public virtual CancellationToken CancellationToken => Stopping.Token;
 
     /// <summary>Ends with the function: with its exception if it threw.</summary>
     internal Task Outcome => outcome.Task;
@@ -119,7 +119,7 @@ public abstract class Worker : IAsyncDisposable
     }
 
     /// <summary>Asks the function to stop, through its <see cref="System.Threading.CancellationToken"/>. A function that doesn't look at it goes on.</summary>
-    public virtual void Cancel() => _ = stopping.CancelAsync();
+    public virtual void Cancel() => _ = Stopping.CancelAsync();
 
     /// <summary>Asks the function to stop and waits until it has; a <see cref="WorkerProcess"/> is terminated.</summary>
     public async ValueTask DisposeAsync()
@@ -144,6 +144,18 @@ public abstract class Worker : IAsyncDisposable
     /// <summary>Makes this the current worker of the calling thread and of everything asynchronous that it starts.</summary>
     internal void Enter() => CurrentWorker.Value = this;
 
+    // Made when somebody asks: most workers are never cancelled, and many a function doesn't take a token.
+    private CancellationTokenSource Stopping
+    {
+        get
+        {
+            if (Volatile.Read(ref stopping) is { } present)
+                return present;
+            CancellationTokenSource made = new();
+            return Interlocked.CompareExchange(ref stopping, made, null) ?? made;
+        }
+    }
+
     private protected virtual void Stop() => Cancel();
 
     /// <summary>Counts the start; only the first is one.</summary>
@@ -158,8 +170,8 @@ public abstract class Worker : IAsyncDisposable
 
     internal void SetFaulted(Exception exception)
     {
-        if (exception is OperationCanceledException && stopping.IsCancellationRequested)
-            outcome.TrySetCanceled(stopping.Token);
+        if (exception is OperationCanceledException && Volatile.Read(ref stopping) is { IsCancellationRequested: true } canceled)
+            outcome.TrySetCanceled(canceled.Token);
         else
             outcome.TrySetException(exception);
 
@@ -167,7 +179,7 @@ public abstract class Worker : IAsyncDisposable
         _ = outcome.Task.Exception;
     }
 
-    internal void SetCanceled() => outcome.TrySetCanceled(stopping.Token);
+    internal void SetCanceled() => outcome.TrySetCanceled(Stopping.Token);
 
     internal void CheckJoinable()
     {

@@ -1,5 +1,4 @@
 using System.Net.Sockets;
-using System.Runtime.InteropServices;
 using ManyHands.Platform;
 using ManyHands.Transport;
 
@@ -8,17 +7,25 @@ namespace ManyHands.Workers;
 /// <summary>The main function of a child process.</summary>
 internal static class WorkerEntry
 {
-    /// <summary>Called by ManyHands.Worker.dll, by name.</summary>
-    /// <param name="arguments">How to reach the parent, then the worker's name, which is only for whoever reads a list of processes.</param>
+    private const int OutOfTheWay = 200;
+
+    /// <summary>Called by ManyHands.Worker.dll, by token.</summary>
+    /// <param name="arguments">This method's token, how to reach the parent, then the worker's name, which is only for whoever reads a list of processes.</param>
     internal static int Run(string[] arguments)
     {
+        FaultPoint.EnterChild();
+        FaultPoint.Reach(FaultStep.ChildEntered);
+        WorkerPreparation preparation = new();
         Channel channel;
         switch (arguments)
         {
-            case ["--inherited", _] when OperatingSystem.IsLinux():
-                channel = Inherited();
+            case [_, "--rings", _] when OperatingSystem.IsLinux():
+                channel = Rings();
                 break;
-            case ["--connect", _]:
+            case [_, "--socket", _] when OperatingSystem.IsLinux():
+                channel = InheritedSocket();
+                break;
+            case [_, "--connect", _]:
                 channel = Connect();
                 break;
             default:
@@ -26,19 +33,41 @@ internal static class WorkerEntry
                 return 2;
         }
 
-        WorkerLoop loop = new(channel);
-        using WorkerSignals signals = new(loop);
+        FaultPoint.Reach(FaultStep.ChildConnected);
+        WorkerLoop loop = new(channel, preparation);
+        preparation.Loop = loop;
         return loop.Run();
     }
 
     [System.Runtime.Versioning.SupportedOSPlatform("linux")]
-    private static SocketChannel Inherited()
+    private static RingChannel Rings()
+    {
+        RingSegment rings = RingSegment.Open(LinuxChildProcess.MemoryDescriptor);
+        Linux.Close(LinuxChildProcess.MemoryDescriptor);
+        KeepDescriptors();
+        return new RingChannel(rings, LinuxChildProcess.ChannelDescriptor, isWorker: true);
+    }
+
+    [System.Runtime.Versioning.SupportedOSPlatform("linux")]
+    private static SocketChannel InheritedSocket()
+    {
+        KeepDescriptors();
+        return new SocketChannel(new Socket(new SafeSocketHandle(LinuxChildProcess.ChannelDescriptor, ownsHandle: true)), sendWaits: true);
+    }
+
+    [System.Runtime.Versioning.SupportedOSPlatform("linux")]
+    private static void KeepDescriptors()
     {
         // Not for what the functions start: a grandchild must hold neither end of anything.
         Linux.CloseOnExec(LinuxChildProcess.ChannelDescriptor);
-        Linux.CloseOnExec(LinuxChildProcess.ParentDescriptor);
-        ParentWatch.Start(LinuxChildProcess.ParentDescriptor);
-        return new SocketChannel(new Socket(new SafeSocketHandle(LinuxChildProcess.ChannelDescriptor, ownsHandle: true)), sendWaits: true);
+        Linux.CloseOnExec(LinuxChildProcess.LifelineDescriptor);
+
+        // It holds as long as a copy of it is open. Functions that close descriptors close the low ones.
+        _ = Linux.TryDuplicateAbove(LinuxChildProcess.LifelineDescriptor, OutOfTheWay);
+
+        // The parent may have ended before it could set that up, or before this line.
+        if (Linux.IsAtEnd(LinuxChildProcess.LifelineDescriptor))
+            OwnEnd.Kill();
     }
 
     private static SocketChannel Connect()
@@ -46,6 +75,7 @@ internal static class WorkerEntry
         string address = Console.In.ReadLine() ?? throw new EndOfStreamException("The parent ended before it said where to connect.");
         byte[] secret = Convert.FromHexString(Console.In.ReadLine() ?? "");
         Socket socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        FaultPoint.Reach(FaultStep.ChildConnecting);
         socket.Connect(new UnixDomainSocketEndPoint(address));
         socket.Send(secret);
         new Thread(static () =>
@@ -59,27 +89,6 @@ internal static class WorkerEntry
         })
         { Name = "ManyHands parent watch", IsBackground = true }.UnsafeStart();
         return new SocketChannel(socket, sendWaits: true);
-    }
-}
-
-/// <summary>Ends this process and what it has started when its parent ends, whatever the functions in it are doing.</summary>
-[System.Runtime.Versioning.SupportedOSPlatform("linux")]
-internal static unsafe class ParentWatch
-{
-    public static void Start(int parent)
-    {
-        // A stopped process can't watch anything. The kernel wakes it when its parent ends; to one that runs, the signal means nothing.
-        Linux.SignalOnParentDeath(Linux.Sigcont);
-        new Thread(() =>
-        {
-            Linux.PollDescriptor descriptor = new() { Descriptor = parent, Events = Linux.PollReadable };
-            while (Linux.Poll(&descriptor, 1, -1) <= 0)
-            {
-            }
-
-            OwnEnd.Kill();
-        })
-        { Name = "ManyHands parent watch", IsBackground = true }.UnsafeStart();
     }
 }
 
@@ -113,37 +122,5 @@ internal static class OwnEnd
         }
 
         Environment.Exit(128 + Linux.Sigterm);
-    }
-}
-
-/// <summary>What a worker does on signals: a Ctrl-C is the parent's business, a SIGTERM ends it politely.</summary>
-internal sealed class WorkerSignals : IDisposable
-{
-    private static readonly TimeSpan FunctionsTime = TimeSpan.FromMilliseconds(500);
-    private readonly PosixSignalRegistration[] registrations;
-
-    public WorkerSignals(WorkerLoop loop)
-    {
-        registrations =
-        [
-            PosixSignalRegistration.Create(PosixSignal.SIGINT, static context => context.Cancel = true),
-            PosixSignalRegistration.Create(PosixSignal.SIGQUIT, static context => context.Cancel = true),
-            PosixSignalRegistration.Create(PosixSignal.SIGTERM, context =>
-            {
-                context.Cancel = true;
-                new Thread(() =>
-                {
-                    loop.CancelRunning(FunctionsTime);
-                    OwnEnd.ExitByTermination();
-                })
-                { Name = "ManyHands termination", IsBackground = true }.UnsafeStart();
-            }),
-        ];
-    }
-
-    public void Dispose()
-    {
-        foreach (PosixSignalRegistration registration in registrations)
-            registration.Dispose();
     }
 }

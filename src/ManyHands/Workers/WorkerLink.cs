@@ -1,4 +1,3 @@
-using System.Globalization;
 using ManyHands.Calls;
 using ManyHands.Platform;
 using ManyHands.Serialization;
@@ -6,7 +5,10 @@ using ManyHands.Transport;
 
 namespace ManyHands.Workers;
 
-/// <summary>Who gives work to a <see cref="WorkerLink"/> and hears what becomes of it. All calls come on the link's own thread.</summary>
+/// <summary>
+/// Who gives work to a <see cref="WorkerLink"/> and hears what becomes of it: on the link's own thread, or on that of a caller that looks for its outcome itself. Never
+/// on two at a time.
+/// </summary>
 internal interface IWorkerLinkOwner
 {
     /// <summary>The process exists; its id is known.</summary>
@@ -15,16 +17,20 @@ internal interface IWorkerLinkOwner
     /// <summary>The worker has run its initializer and takes calls.</summary>
     void OnReady(WorkerLink link);
 
-    /// <summary>The call's function is about to be called: from here on it counts as run.</summary>
-    void OnStarted(WorkerLink link, long call);
+    /// <summary>The call with this sequence number has ended. The payload is valid during this call only. A run time of zero means that it isn't known.</summary>
+    /// <param name="isUnwell">The worker ran out of memory, and should run nothing more.</param>
+    void OnEnded(WorkerLink link, long sequence, OutcomeKind kind, ReadOnlyMemory<byte> payload, TimeSpan runTime, bool isUnwell);
 
-    /// <summary>The call has ended. The payload is valid during this call only.</summary>
-    void OnEnded(WorkerLink link, long call, OutcomeKind kind, ReadOnlyMemory<byte> payload, TimeSpan runTime);
+    /// <summary>Results of calls that were sent together, the first with this number. The payload holds each behind its length, and is valid during this call only.</summary>
+    void OnResults(WorkerLink link, long sequence, int count, ReadOnlyMemory<byte> payload);
 
-    void OnProgress(WorkerLink link, long call, int receiver, ReadOnlyMemory<byte> value);
+    void OnProgress(WorkerLink link, long sequence, int receiver, ReadOnlyMemory<byte> value);
 
-    /// <summary>The call came back unstarted, because it was cancelled or recalled.</summary>
-    void OnReturned(WorkerLink link, long call);
+    /// <summary>The call came back unstarted, because it was cancelled or recalled, and so did those that were sent together with it and come after it.</summary>
+    void OnReturned(WorkerLink link, long sequence);
+
+    /// <summary>All that was there has been read; what follows may take its time.</summary>
+    void OnAllRead(WorkerLink link);
 
     /// <summary>The last that is ever heard of the link. Whatever it still had is for the owner to settle.</summary>
     void OnGone(WorkerLink link, WorkerGone gone);
@@ -52,6 +58,14 @@ internal sealed record WorkerSettings
     /// <inheritdoc cref="ChildStart.Portable"/>
     public bool Portable { get; init; }
 
+    public WorkerTransport Transport { get; init; }
+
+    /// <summary>Where large payloads are; null for a pool of the link's own.</summary>
+    public SegmentPool? Segments { get; init; }
+
+    /// <summary>The most memory that the worker may use, in bytes; null for no limit.</summary>
+    public long? MemoryLimit { get; init; }
+
     /// <summary>Runs before the worker is ready; null for none. Shared by all workers of a pool.</summary>
     public PendingCall? Initializer { get; init; }
 
@@ -63,10 +77,15 @@ internal sealed record WorkerSettings
 /// The parent's side of one worker process: starts it, sends calls, routes what comes back, and tells its end. One thread per worker, so that nothing of
 /// ours waits for the thread pool.
 /// </summary>
+#pragma warning disable CA1001 // What it owns ends with the process, which the link sees to itself.
 internal sealed class WorkerLink
+#pragma warning restore CA1001
 {
     /// <summary>The number of the initializer's call; real calls count from 1.</summary>
     private const long InitializerCall = 0;
+
+    /// <summary>The sequence number of the first real call.</summary>
+    public const long FirstSequence = 1;
 
     private static readonly TimeSpan EndTime = TimeSpan.FromSeconds(2);
 
@@ -75,7 +94,11 @@ internal sealed class WorkerLink
     private readonly Lock gate = new();
     private readonly HashSet<int> knownFunctions = [];
     private readonly List<Deadline> killDeadlines = [];
-    private ChildProcess? child;
+    private readonly Spinning spinning = new();
+    private volatile ChildProcess? child;
+    private Deadline? startDeadline;
+    private MemoryLimit? memoryLimit;
+    private volatile bool damaged;
     private Exception? initializerFailure;
     private string? reason;
     private bool wasReady;
@@ -96,28 +119,92 @@ internal sealed class WorkerLink
     /// <summary>Starts the process and returns at once; the owner hears the rest.</summary>
     public void Start() => new Thread(Run) { Name = $"ManyHands {Name}", IsBackground = true }.UnsafeStart();
 
-    /// <summary>Sends a call. False if the worker is gone, and then the call was not sent.</summary>
-    public bool Send(PendingCall call)
+    /// <summary>How calls reach the worker; what the settings say until it has started.</summary>
+    public WorkerTransport Transport => child?.Channel switch
+    {
+        null => settings.Transport,
+        { HearsUrgentFrames: true } => WorkerTransport.SharedMemory,
+        _ => WorkerTransport.Sockets,
+    };
+
+    /// <summary>What keeps it within its memory limit.</summary>
+    public MemoryLimitMechanisms MemoryLimits => memoryLimit?.Mechanisms ?? MemoryLimitMechanisms.None;
+
+    /// <summary>The resident memory of its process, in bytes; 0 if that isn't known.</summary>
+    public long ResidentMemory => ProcessId == 0 ? 0 : ProcessMemory.Resident(ProcessId);
+
+    /// <summary>What the worker said last about the call it runs.</summary>
+    public StartedCall Started => child?.Channel.Started ?? default;
+
+    /// <summary>Sends calls of one function. Sequence numbers are given by the sender, upwards without gaps. False if the worker is gone, and then nothing was sent.</summary>
+    /// <param name="function">The function of all of them.</param>
+    /// <param name="payload">Their targets and arguments.</param>
+    /// <param name="sequence">The first one's number.</param>
+    /// <param name="count">How many.</param>
+    /// <param name="hasLengths">Whether each one's bytes come behind their length.</param>
+    /// <param name="callerLooks">Whether the caller is going to <see cref="Look"/>.</param>
+    /// <param name="isTimed">Whether it matters when each starts.</param>
+    public bool Send(FunctionReference function, EncodedPayload payload, long sequence, int count = 1, bool hasLengths = false, bool callerLooks = false, bool isTimed = false)
     {
         lock (gate)
         {
             if (gone || child is null)
                 return false;
-            Send(call, call.Id);
+            SendCalls(function, payload, sequence, count, (byte)((hasLengths ? Frame.HasLengths : 0) | (callerLooks ? Frame.CallerLooks : 0) | (isTimed ? Frame.Timed : 0)));
             return true;
         }
     }
 
-    /// <summary>Cancels the token of a call that runs, or asks for one back that hasn't started.</summary>
-    public void Cancel(long call) => SendControl(FrameKind.Cancel, call);
+    /// <summary>Cancels the token of what was sent under this number, and asks for what of it hasn't started.</summary>
+    public void Cancel(long sequence) => SendControl(FrameKind.Cancel, sequence);
 
     /// <summary>Asks for all calls back that haven't started.</summary>
     public void Recall() => SendControl(FrameKind.Recall, 0);
+
+    /// <summary>
+    /// Looks itself for what the worker sends, for some microseconds, until the call has ended: waking a thread would take longer. Outcomes of others
+    /// that it meets are handed on as well.
+    /// </summary>
+    public void Look(PendingCall call)
+    {
+        if (child?.Channel is not { HearsUrgentFrames: true } channel || !channel.TryBeginReading())
+            return;
+        FaultPoint.Reach(FaultStep.CallerLooking);
+        long deadline = Spinning.CallersDeadline;
+        int rounds = 0;
+        do
+        {
+            do
+            {
+                ReadAll(channel);
+            }
+            while (!call.IsCompleted && Spinning.Pause(ref rounds, deadline));
+        }
+        while (channel.EndReading());
+        if (call.IsCompleted)
+            spinning.Succeeded();
+        else
+            spinning.Failed();
+    }
+
+    /// <summary>Whether a caller should look for the outcome of the call that it is about to send to an idle worker; ask once for each.</summary>
+    public bool IsLookingWorthwhile => child?.Channel is { HearsUrgentFrames: true } && spinning.IsWorthwhile;
+
+    /// <summary>Makes the link's thread look for what the worker has sent without saying so.</summary>
+    public void Nudge()
+    {
+        lock (gate)
+        {
+            if (!gone)
+                child?.Channel.Nudge();
+        }
+    }
 
     /// <summary>Lets it end by itself when its calls have ended.</summary>
     /// <param name="within">After this time it is killed; null lets it take the time it needs.</param>
     public void Shutdown(TimeSpan? within)
     {
+        FaultPoint.Reach(FaultStep.ShutdownSending);
         SendControl(FrameKind.Shutdown, 0);
         if (within is { } time)
             KillAfter(time, "it did not end when the pool was closed");
@@ -166,38 +253,46 @@ internal sealed class WorkerLink
         }
     }
 
-    private void Send(PendingCall call, long id)
+    private void SendCalls(FunctionReference function, EncodedPayload payload, long sequence, int count, byte flags)
     {
-        if (knownFunctions.Add(call.Function.Id))
-            child!.Channel.Send(FrameKind.Define, call.Function.Id, call.Function.Definition);
-        Span<byte> prefix = stackalloc byte[sizeof(int)];
-        System.Buffers.Binary.BinaryPrimitives.WriteInt32LittleEndian(prefix, call.Function.Id);
-        child!.Channel.Send(FrameKind.Call, id, call.Payload.WrittenSpan, prefix);
+        if (knownFunctions.Add(function.Id))
+            child!.Channel.Send(FrameKind.Define, function.Id, function.Definition, wakeLater: true);
+        FaultPoint.Reach(FaultStep.CallSending);
+        child!.Channel.Send(FrameKind.Call, sequence, payload, argument: (ulong)count << 32 | (uint)function.Id, flags: flags);
+        FaultPoint.Reach(FaultStep.CallSent);
     }
 
     private void Run()
     {
         ChildProcess started;
+        FaultPoint.Reach(FaultStep.WorkerStarting);
+        if (settings.MemoryLimit is { } bytes)
+            memoryLimit = new MemoryLimit(bytes);
         try
         {
             started = ChildProcess.Start(new ChildStart
             {
                 Name = Name,
-                Environment = settings.Environment,
+                Environment = memoryLimit?.AddTo(settings.Environment) ?? settings.Environment,
                 WorkingDirectory = settings.WorkingDirectory,
                 Output = settings.Output,
                 Portable = settings.Portable,
+                Transport = settings.Transport,
+                Segments = settings.Segments,
             });
         }
         catch (Exception failure)
         {
+            memoryLimit?.Dispose();
             lock (gate)
                 gone = true;
             owner.OnGone(this, new WorkerGone(null, failure, WasReady: false));
             return;
         }
 
-        Deadline startDeadline = Deadlines.After(
+        FaultPoint.Reach(FaultStep.ProcessWatched);
+        memoryLimit?.Apply(started.Id, Kill);
+        startDeadline = Deadlines.After(
             settings.StartTimeout,
             () => Kill($"it was not ready within the start timeout of {settings.StartTimeout.TotalSeconds:0.#} s"));
         lock (gate)
@@ -206,24 +301,81 @@ internal sealed class WorkerLink
             ProcessId = started.Id;
             started.Channel.Send(FrameKind.Setup, 0, SetupPayload());
             if (settings.Initializer is not null)
-                Send(settings.Initializer, InitializerCall);
+                SendCalls(settings.Initializer.Function, settings.Initializer.Payload, InitializerCall, 1, flags: 0);
             if (killed)
                 started.Kill();
         }
 
+        FaultPoint.Reach(FaultStep.SetupSent);
         owner.OnSpawned(this);
+        while (WaitForFrame(started.Channel))
+        {
+            do
+            {
+                ReadAll(started.Channel);
+            }
+            while (started.Channel.EndReading());
+        }
+
+        ReadGathered(started.Channel);
+        startDeadline!.Cancel();
+        owner.OnGone(this, End(started));
+    }
+
+    private bool WaitForFrame(Channel channel)
+    {
         try
         {
-            while (started.Channel.TryReceive(out Frame frame))
-                Handle(frame, startDeadline);
+            return !damaged && channel.WaitForFrame();
+        }
+        catch (InvalidDataException damage)
+        {
+            Damaged(damage);
+            return false;
+        }
+    }
+
+    private void ReadAll(Channel channel)
+    {
+        try
+        {
+            bool some = false;
+            while (!damaged && channel.TryRead(out Frame frame))
+            {
+                Handle(frame);
+                channel.Release(frame);
+                some = true;
+            }
+
+            if (some)
+                owner.OnAllRead(this);
         }
         catch (Exception damage) when (damage is InvalidDataException or InvalidPayloadException)
         {
-            Kill($"it sent something that can't be understood: {damage.Message}");
+            Damaged(damage);
         }
+    }
 
-        startDeadline.Cancel();
-        owner.OnGone(this, End(started));
+    // What the worker had finished, but not yet sent, when it died.
+    private void ReadGathered(Channel channel)
+    {
+        if (damaged || !channel.TryReadGathered(out Frame frame))
+            return;
+        try
+        {
+            Handle(frame);
+        }
+        catch (Exception stale) when (stale is InvalidDataException or InvalidPayloadException)
+        {
+            // It was sent after all, and died before it could say that this is nothing new.
+        }
+    }
+
+    private void Damaged(Exception damage)
+    {
+        damaged = true;
+        child!.Channel.Abandon();
+        Kill($"it sent something that can't be understood: {damage.Message}");
     }
 
     private WorkerGone End(ChildProcess ended)
@@ -235,6 +387,7 @@ internal sealed class WorkerLink
             ended.WaitForEnd(EndTime, out end);
         }
 
+        FaultPoint.Reach(FaultStep.WorkerGone);
         WorkerExit exit = new()
         {
             ProcessId = ended.Id,
@@ -242,8 +395,10 @@ internal sealed class WorkerLink
             Signal = end.Signal,
             RunTime = ended.RunTime,
             LastErrorLines = ended.Output.LastErrorLines,
-            Reason = reason,
+            Reason = reason ?? memoryLimit?.Breach,
+            PeakMemory = memoryLimit?.Peak ?? ended.PeakMemory,
         };
+        memoryLimit?.Dispose();
         lock (gate)
         {
             gone = true;
@@ -254,31 +409,30 @@ internal sealed class WorkerLink
         return new WorkerGone(exit, initializerFailure, wasReady);
     }
 
-    private void Handle(Frame frame, Deadline startDeadline)
+    private void Handle(in Frame frame)
     {
         switch (frame.Kind)
         {
             case FrameKind.Ready:
-                startDeadline.Cancel();
+                startDeadline!.Cancel();
                 if (settings.Initializer is null)
                     BecomeReady();
                 break;
-            case FrameKind.Started:
-                if (frame.Id != InitializerCall)
-                    owner.OnStarted(this, frame.Id);
-                break;
             case FrameKind.Ended:
+                FaultPoint.Reach(FaultStep.OutcomeRead);
                 child!.DrainOutput((frame.Flags & Frame.WroteOutput) != 0);
-                OutcomeKind kind = (OutcomeKind)(frame.Flags & ~Frame.WroteOutput);
+                OutcomeKind kind = (OutcomeKind)(frame.Flags & ~(Frame.WroteOutput | Frame.Unwell));
                 if (frame.Id == InitializerCall)
                     InitializerEnded(kind, frame.Payload);
                 else
-                    owner.OnEnded(this, frame.Id, kind, frame.Payload, frame.RunTimeSpan);
+                    owner.OnEnded(this, frame.Id, kind, frame.Payload, frame.RunTimeSpan, (frame.Flags & Frame.Unwell) != 0);
+                break;
+            case FrameKind.Results:
+                owner.OnResults(this, frame.Id, (int)frame.Argument, frame.Payload);
                 break;
             case FrameKind.Progress:
-                PayloadReader reader = new(frame.Payload);
-                int receiver = reader.ReadUnmanaged<int>();
-                owner.OnProgress(this, frame.Id, receiver, frame.Payload[sizeof(int)..]);
+                FaultPoint.Reach(FaultStep.ProgressRead);
+                owner.OnProgress(this, frame.Id, (int)frame.Argument, frame.Payload);
                 break;
             case FrameKind.Returned:
                 owner.OnReturned(this, frame.Id);
@@ -290,6 +444,7 @@ internal sealed class WorkerLink
 
     private void BecomeReady()
     {
+        FaultPoint.Reach(FaultStep.ReadyRead);
         wasReady = true;
         owner.OnReady(this);
     }
@@ -313,8 +468,7 @@ internal sealed class WorkerLink
     {
         using PayloadWriter writer = new();
         writer.WriteString(Name);
-        writer.WriteString(CultureInfo.CurrentCulture.Name);
-        writer.WriteString(CultureInfo.CurrentUICulture.Name);
+        ProcessCulture.Write(writer);
         writer.WriteUnmanaged(settings.EndsWithFirstCall);
         return writer.WrittenSpan.ToArray();
     }

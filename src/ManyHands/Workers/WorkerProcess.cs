@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
 using ManyHands.Calls;
+using ManyHands.Platform;
 using ManyHands.Serialization;
 using ManyHands.Workers;
 
@@ -18,12 +19,14 @@ namespace ManyHands;
 /// await worker.JoinAsync();
 /// </code></example>
 [StaysBehind]
-public partial class WorkerProcess : Worker
+public partial class WorkerProcess : Worker, ISelectable
 {
     private static readonly ConcurrentDictionary<WorkerProcess, bool> Living = new();
+    private static readonly LocalSignal Ends = new();
     private static int lastNumber;
 
     private readonly Owner owner;
+    private int isWaitedFor;
 
     /// <summary>For derived classes; <see cref="Start()"/> starts it. The fields of the derived class travel, each by value.</summary>
     /// <param name="name">Null for <c>Process-1</c>, <c>Process-2</c>, …</param>
@@ -83,6 +86,27 @@ public partial class WorkerProcess : Worker
             SetFaulted(failure);
             throw;
         }
+    }
+
+    bool ISelectable.IsReady(bool thorough)
+    {
+        CheckJoinable();
+        return Outcome.IsCompleted;
+    }
+
+    WaitWord ISelectable.WaitWord
+    {
+        get
+        {
+            if (Interlocked.Exchange(ref isWaitedFor, 1) == 0)
+                Outcome.GetAwaiter().UnsafeOnCompleted(Ends.Raise);
+            return Ends.WaitWord;
+        }
+    }
+
+    void ISelectable.PassOn()
+    {
+        // All that wait were woken.
     }
 
     /// <summary>Asks the function to stop through its token and the process through SIGTERM, and kills it if it hasn't ended 2 seconds later.</summary>
@@ -147,7 +171,7 @@ public partial class WorkerProcess : Worker
             _ = ProcessId;
         }
 
-        public void Cancel() => link?.Cancel(call!.Id);
+        public void Cancel() => link?.Cancel(WorkerLink.FirstSequence);
 
         public void Terminate(TimeSpan grace)
         {
@@ -166,24 +190,27 @@ public partial class WorkerProcess : Worker
 
         public void OnReady(WorkerLink ready)
         {
-            ready.Send(call!);
-            registration = call!.Token.UnsafeRegister(static state => ((Owner)state!).Cancel(), this);
+            ready.Send(call!.Function, call.Payload, WorkerLink.FirstSequence);
+            registration = call.Token.UnsafeRegister(static state => ((Owner)state!).Cancel(), this);
             ready.Shutdown(within: null);
         }
 
-        public void OnStarted(WorkerLink from, long id)
-        {
-        }
-
-        public void OnEnded(WorkerLink from, long id, OutcomeKind kind, ReadOnlyMemory<byte> payload, TimeSpan runTime)
+        public void OnEnded(WorkerLink from, long sequence, OutcomeKind kind, ReadOnlyMemory<byte> payload, TimeSpan runTime, bool isUnwell)
         {
             ended = true;
             CallOutcome.Complete(call!, kind, payload);
         }
 
-        public void OnProgress(WorkerLink from, long id, int receiver, ReadOnlyMemory<byte> value) => call!.Report(receiver, value);
+        public void OnResults(WorkerLink from, long sequence, int count, ReadOnlyMemory<byte> payload) =>
+            throw new InvalidDataException("A single worker sends one outcome.");
 
-        public void OnReturned(WorkerLink from, long id)
+        public void OnAllRead(WorkerLink from)
+        {
+        }
+
+        public void OnProgress(WorkerLink from, long sequence, int receiver, ReadOnlyMemory<byte> value) => call!.Report(receiver, value);
+
+        public void OnReturned(WorkerLink from, long sequence)
         {
             // Cancelled before it started.
             ended = true;
@@ -215,8 +242,7 @@ public partial class WorkerProcess : Worker
 
         private WorkerCrashedException Crashed(WorkerExit exit)
         {
-            string lines = exit.LastErrorLines.Count == 0 ? "" : $" Its last lines on standard error: {string.Join(" | ", exit.LastErrorLines)}";
-            return new WorkerCrashedException($"{worker.Name} (process {exit.ProcessId}) {exit.Describe()} before its function ended.{lines}", exit, exit.RunTime);
+            return new WorkerCrashedException($"{worker.Name} (process {exit.ProcessId}) {exit.Describe()} before its function ended.{exit.Details()}", exit, exit.RunTime);
         }
     }
 

@@ -1,6 +1,11 @@
 using ManyHands;
 using Newtonsoft.Json.Linq;
 
+if (args is ["perish", var how, var folder])
+    return await Perish.RunAsync(how, folder);
+if (args is ["named", var part, .. var names])
+    return Named.Run(part, names);
+
 // Prints a line for each thing that a child did. A second MAIN line would betray that this ran in a child.
 List<string> said = [];
 Say($"MAIN {Environment.ProcessId}");

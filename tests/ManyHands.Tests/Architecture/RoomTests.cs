@@ -13,10 +13,13 @@ public sealed partial class RoomTests
     {
         ["Platform"] = 0,
         ["Serialization"] = 1,
-        ["Transport"] = 1,
+        ["Transport"] = 2,
+        ["Memory"] = 2,
         ["Calls"] = 2,
+        ["Sync"] = 3,
         ["Workers"] = 3,
         ["Pools"] = 4,
+        ["Queues"] = 4,
     };
 
     private static string Source => Path.Combine(SampleProcess.RepositoryRoot(), "src", "ManyHands");

@@ -85,15 +85,32 @@ public sealed class CoroutinePoolTests : PoolContract
 
 public sealed class ProcessPoolTests : PoolContract
 {
+    /// <summary>Of items that take next to no time, some milliseconds' worth is read ahead.</summary>
+    public const int MostBriefItemsAhead = 16 * 1024 + 2048;
+
     protected override bool SharesMemoryWithCaller => false;
 
+    protected override int MostReadAhead => MostBriefItemsAhead;
+
     protected override Pool CreatePool(int workers, Action? initializer = null) => Pool.Processes(workers, new() { Initializer = initializer });
+}
+
+/// <summary>Workers started as ever, but reached through sockets.</summary>
+public sealed class SocketProcessPoolTests : PoolContract
+{
+    protected override bool SharesMemoryWithCaller => false;
+
+    protected override int MostReadAhead => ProcessPoolTests.MostBriefItemsAhead;
+
+    protected override Pool CreatePool(int workers, Action? initializer = null) => Pool.Processes(workers, new() { Initializer = initializer, Transport = WorkerTransport.Sockets });
 }
 
 /// <summary>The way to start and reach workers that other platforms take, run here.</summary>
 public sealed class PortableProcessPoolTests : PoolContract
 {
     protected override bool SharesMemoryWithCaller => false;
+
+    protected override int MostReadAhead => ProcessPoolTests.MostBriefItemsAhead;
 
     protected override Pool CreatePool(int workers, Action? initializer = null) => Pool.Processes(workers, new() { Initializer = initializer, Portable = true });
 }

@@ -45,6 +45,18 @@ public sealed partial class WorkerDeathTests : LeakChecked
         Assert.Equal(1, pool.Statistics.WorkersLost);
     }
 
+    /// <summary>A signal to process 0 goes to the sender's whole group.</summary>
+    [Fact]
+    public async Task Statistics_WhileWorkersStart_ListNoneWithoutProcess()
+    {
+        await using Pool pool = Pool.Processes(4);
+        Task ready = pool.WarmUpAsync();
+        while (!ready.IsCompleted)
+            Assert.All(pool.Statistics.Workers, worker => Assert.NotEqual(0, worker.Id));
+        await ready;
+        Assert.Equal(4, pool.Statistics.Workers.Count);
+    }
+
     [Fact]
     public async Task WorkerDies_LastLinesOfStandardError_AreInTheException()
     {
@@ -67,7 +79,7 @@ public sealed partial class WorkerDeathTests : LeakChecked
         foreach (int id in before)
             Kill(id);
         await Eventually.True(
-            () => pool.Statistics.Workers is { Count: 2 } workers && workers.All(worker => worker.Id != 0 && !before.Contains(worker.Id)),
+            () => pool.Statistics.Workers is { Count: 2 } workers && workers.All(worker => !before.Contains(worker.Id)),
             "both were replaced");
         Assert.Equal([0, 2, 4], await pool.MapAsync(Work.Double, [0, 1, 2]).ToListAsync());
         Assert.Equal(0, pool.Statistics.CrashedCalls);
@@ -124,8 +136,8 @@ public sealed partial class WorkerDeathTests : LeakChecked
         HashSet<int> killed = [];
         while (killed.Count < Kills)
         {
-            await Eventually.True(() => pool.Statistics.Workers.Any(worker => worker.Id != 0 && worker.EndedCalls > 0 && !killed.Contains(worker.Id)), "a worker to kill");
-            int victim = pool.Statistics.Workers.First(worker => worker.Id != 0 && worker.EndedCalls > 0 && !killed.Contains(worker.Id)).Id;
+            await Eventually.True(() => pool.Statistics.Workers.Any(worker => worker.EndedCalls > 0 && !killed.Contains(worker.Id)), "a worker to kill");
+            int victim = pool.Statistics.Workers.First(worker => worker.EndedCalls > 0 && !killed.Contains(worker.Id)).Id;
             killed.Add(victim);
             Kill(victim);
         }

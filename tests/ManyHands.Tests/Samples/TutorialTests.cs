@@ -77,6 +77,49 @@ public sealed partial class TutorialTests
     }
 
     [Fact]
+    public async Task TwoWritersAndAReaderShareAQueueAndTheReaderIsTerminatedAtTheEnd()
+    {
+        SampleRun run = await RunAsync("tutorial/queue");
+
+        Assert.Equal(2, run.Output.Count(line => line.EndsWith("is writing...", StringComparison.Ordinal)));
+        Assert.Single(run.Output, line => line.EndsWith("is reading...", StringComparison.Ordinal));
+        string[] put = [.. run.Output.Where(line => line.StartsWith("put ", StringComparison.Ordinal)).Select(line => line.Split(' ')[1])];
+        string[] got = [.. run.Output.Where(line => line.StartsWith("get ", StringComparison.Ordinal)).Select(line => line.Split(' ')[1])];
+        Assert.Equal(["a", "aa", "b", "bb", "c", "cc"], put.Order(StringComparer.Ordinal));
+        foreach (string[] written in (string[][])[["a", "b", "c"], ["aa", "bb", "cc"]])
+            Assert.Equal(written, put.Where(written.Contains));
+
+        // The last may have been taken out and not yet printed when the reader was ended.
+        Assert.InRange(got.Length, 5, 6);
+        foreach (string[] written in (string[][])[["a", "b", "c"], ["aa", "bb", "cc"]])
+            Assert.Equal(written.Take(got.Count(written.Contains)), got.Where(written.Contains));
+        Assert.Equal(9 + got.Length, run.Output.Count);
+    }
+
+    [Fact]
+    public async Task TenMessagesPassThroughThePipeInOrderAndItsReceiverEnds()
+    {
+        SampleRun run = await RunAsync("tutorial/pipe");
+
+        string[] messages = [.. Enumerable.Range(0, 10).Select(number => $"aa{number}")];
+        Match[] lines = [.. run.Output.Select(line => PipeLine().Match(line))];
+        Match[] sent = [.. lines.Where(line => line.Groups["what"].Value == "send: ")];
+        Match[] received = [.. lines.Where(line => line.Groups["what"].Value == "rev:")];
+        Assert.Equal(messages, sent.Select(line => line.Groups["message"].Value));
+        Assert.Equal(messages, received.Select(line => line.Groups["message"].Value));
+        Assert.NotEqual(Assert.Single(sent.Select(line => Number(line, "id")).Distinct()), Assert.Single(received.Select(line => Number(line, "id")).Distinct()));
+        Assert.Equal(20, run.Output.Count);
+    }
+
+    [Fact]
+    public async Task TheOneWayPipeReceivesAtOneEndWhatIsSentAtTheOther()
+    {
+        SampleRun run = await RunAsync("tutorial/pipe-simplex");
+
+        Assert.Equal(["receiver: receives True, sends False", "sender: receives False, sends True", "received a", "received b", "received c", "end of stream."], run.Output);
+    }
+
+    [Fact]
     public async Task ThePoolRunsEightCallsAtMostFiveAtOnceAndEndsThemBeforeTheClosingLine()
     {
         SampleRun run = await RunAsync("tutorial/pool");
@@ -208,6 +251,9 @@ public sealed partial class TutorialTests
 
     [GeneratedRegex(@"^child process (?<name>\d) \((?<id>\d+)\) is running\.\.\.$")]
     private static partial Regex ChildProcess();
+
+    [GeneratedRegex(@"^process\((?<id>\d+)\) (?<what>send: |rev:)(?<message>aa\d)$")]
+    private static partial Regex PipeLine();
 
     [GeneratedRegex(@"^main process (?<id>\d+)\.$")]
     private static partial Regex MainProcess();

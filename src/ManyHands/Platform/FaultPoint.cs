@@ -1,0 +1,190 @@
+using System.Diagnostics;
+#if DEBUG
+using System.Globalization;
+#endif
+
+namespace ManyHands.Platform;
+
+/// <summary>What happens to a process at a step.</summary>
+internal enum Fault
+{
+    /// <summary>SIGKILL: it ends there, and none of its code runs any more.</summary>
+    Kill,
+
+    /// <summary>SIGSTOP: all its threads stand still until somebody continues it.</summary>
+    Stop,
+
+    /// <summary>The thread that is there sleeps, with whatever locks it holds.</summary>
+    Delay,
+}
+
+/// <summary>
+/// Faults on order, for tests: a process that comes by a <see cref="FaultStep"/> it was armed for is killed, stopped or delayed right there. In debug builds
+/// only; in others nothing of it is left, not even the calls.
+/// </summary>
+/// <remarks>
+/// A test arms its own process with <c>Arm</c>. It reaches children through <c>FaultOrders</c> in a directory that the environment variable
+/// <c>MANYHANDS_FAULTS</c> names: they look there at every step, so that one order holds for whichever of them comes first, in the middle of its life or at its very
+/// start.
+/// </remarks>
+internal static class FaultPoint
+{
+#if DEBUG
+    /// <summary>Names a directory for the orders and the file below. Children inherit it.</summary>
+    public const string Variable = "MANYHANDS_FAULTS";
+
+    /// <summary>In the directory: the process, the side, the step and the fault, written right before it happens.</summary>
+    public const string FiredFile = "fired";
+
+    private static readonly string? Directory = Environment.GetEnvironmentVariable(Variable);
+    private static readonly Lock Gate = new();
+    private static FaultOrder? armed;
+    private static int[]? trace;
+    private static bool inChild;
+    private static volatile bool watched = Directory is not null;
+
+    [ThreadStatic]
+    private static bool isAside;
+
+    /// <summary>What a process with that directory shares with its children; null in others.</summary>
+    public static FaultOrders? Orders { get; } = Directory is null ? null : new FaultOrders(Directory);
+#endif
+
+    /// <summary>The process is at that step now.</summary>
+    [Conditional("DEBUG")]
+    public static void Reach(FaultStep step)
+    {
+#if DEBUG
+        if (watched && !isAside)
+            Look(step);
+#endif
+    }
+
+    /// <summary>What this thread does from here on is on no call's way, though it comes by the same code.</summary>
+    [Conditional("DEBUG")]
+    public static void StepAside()
+    {
+#if DEBUG
+        isAside = true;
+#endif
+    }
+
+    /// <summary>This process is a child; called first of all in it.</summary>
+    [Conditional("DEBUG")]
+    public static void EnterChild()
+    {
+#if DEBUG
+        inChild = true;
+#endif
+    }
+
+#if DEBUG
+    /// <summary>Lets the fault happen to this process, once, when it reaches the step for that many times.</summary>
+    public static void Arm(FaultStep step, Fault fault, int hits = 1, TimeSpan? delay = null)
+    {
+        lock (Gate)
+        {
+            armed = new FaultOrder(step, fault, hits, delay ?? TimeSpan.Zero);
+            watched = true;
+        }
+    }
+
+    /// <summary>Takes back what <see cref="Arm"/> has ordered and didn't happen.</summary>
+    public static void Disarm()
+    {
+        lock (Gate)
+        {
+            armed = null;
+            watched = MayWatch;
+        }
+    }
+
+    /// <summary>Whether what <see cref="Arm"/> has ordered hasn't happened yet.</summary>
+    public static bool IsArmed
+    {
+        get
+        {
+            lock (Gate)
+                return armed is not null;
+        }
+    }
+
+    /// <summary>Counts from now on how often this process comes by each step.</summary>
+    public static void StartTrace()
+    {
+        lock (Gate)
+        {
+            trace = new int[Enum.GetValues<FaultStep>().Length];
+            watched = true;
+        }
+    }
+
+    /// <summary>The steps that it has come by, and how often; ends the counting.</summary>
+    public static Dictionary<FaultStep, int> EndTrace()
+    {
+        lock (Gate)
+        {
+            int[] counts = trace ?? [];
+            trace = null;
+            watched = armed is not null || MayWatch;
+            return counts.Select((count, step) => KeyValuePair.Create((FaultStep)step, count)).Where(pair => pair.Value > 0).ToDictionary();
+        }
+    }
+
+    private static bool MayWatch => Directory is not null || trace is not null;
+
+    private static void Look(FaultStep step)
+    {
+        if (Orders is { Records: true } orders)
+            orders.Note(Side, step);
+        FaultOrder? due;
+        lock (Gate)
+        {
+            if (trace is not null)
+                trace[(int)step]++;
+            due = TakeArmed(step) ?? (inChild ? Orders?.TryTake(step) : null);
+        }
+
+        if (due is not null)
+            Suffer(due);
+    }
+
+    private static FaultOrder? TakeArmed(FaultStep step)
+    {
+        if (armed is null || armed.Step != step || --armed.Hits > 0)
+            return null;
+        FaultOrder due = armed;
+        armed = null;
+        watched = MayWatch;
+        return due;
+    }
+
+    private static void Suffer(FaultOrder due)
+    {
+        if (Directory is not null)
+        {
+            string path = Path.Combine(Directory, FiredFile);
+            File.WriteAllText($"{path}.{Environment.ProcessId}", string.Create(CultureInfo.InvariantCulture, $"{Environment.ProcessId} {Side} {due.Step} {due.Fault}"));
+            File.Move($"{path}.{Environment.ProcessId}", path, overwrite: true);
+        }
+
+        switch (due.Fault)
+        {
+            case Fault.Delay:
+                Thread.Sleep(due.Delay);
+                break;
+            case Fault.Stop when OperatingSystem.IsLinux():
+                // To this very thread, so that it gets no further.
+                _ = Linux.Raise(Linux.Sigstop);
+                break;
+            case Fault.Kill when OperatingSystem.IsLinux():
+                _ = Linux.Raise(Linux.Sigkill);
+                break;
+            default:
+                throw new PlatformNotSupportedException($"{due.Fault} needs Linux.");
+        }
+    }
+
+    private static FaultSides Side => inChild ? FaultSides.Child : FaultSides.Parent;
+#endif
+}

@@ -1,0 +1,151 @@
+using System.Diagnostics;
+using ManyHands.Tests.Contracts;
+using Xunit;
+
+namespace ManyHands.Tests.Faults;
+
+/// <summary>A timeout ends whatever runs, with all it has started, and leaves alone what stops by itself.</summary>
+public sealed class DeadlineTests : LeakChecked
+{
+    private const int ManyBlocked = 500;
+    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(1);
+    private static readonly CallOptions OneSecond = new() { Timeout = Limit, Grace = TimeSpan.FromMilliseconds(200) };
+
+    public static TheoryData<TransportUnderTest, EndlessLoop> Loops
+    {
+        get
+        {
+            TheoryData<TransportUnderTest, EndlessLoop> loops = [];
+            foreach (TransportUnderTest transport in Transports.WaysOfStarting)
+            {
+                foreach (EndlessLoop loop in Enum.GetValues<EndlessLoop>())
+                    loops.Add(transport, loop);
+            }
+
+            return loops;
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Loops))]
+    public async Task EndlessLoop_EndsWithItsWholeTree(TransportUnderTest transport, EndlessLoop loop)
+    {
+        using Gate gate = new();
+        await using Pool pool = CreatePool(2, transport);
+        await pool.WarmUpAsync(TestContext.Current.CancellationToken);
+        long startedAt = Stopwatch.GetTimestamp();
+        Task<int> call = pool.RunAsync(EndlessLoops.RunWithGrandchildren, loop, gate.Path, OneSecond);
+        CallTimeoutException timeout = await Assert.ThrowsAsync<CallTimeoutException>(() => call.WaitAsync(Deadline));
+        Assert.InRange(Stopwatch.GetElapsedTime(startedAt).TotalSeconds, 0.95, 2);
+        Assert.Equal(Limit, timeout.Limit);
+        int[] tree = EndlessLoops.ReadIds(gate.Path);
+        Assert.Equal(4, tree.Distinct().Count());
+        await Eventually.True(() => !tree.Any(ProcessInventory.IsAlive), "the worker and all it has started have ended", seconds: 2);
+        await Eventually.True(
+            () => pool.Statistics.Workers is { Count: 2 } workers && workers.All(worker => worker.Id != 0 && worker.Id != tree[0]),
+            "the pool has its size again");
+        Assert.All(await Task.WhenAll(pool.RunAsync(Work.Answer), pool.RunAsync(Work.Answer)).WaitAsync(Deadline), static answer => Assert.Equal(42, answer));
+        Assert.Equal(1, pool.Statistics.TimedOutCalls);
+        Assert.Equal(0, pool.Statistics.CrashedCalls);
+    }
+
+    [Theory]
+    [MemberData(nameof(Transports.All), MemberType = typeof(Transports))]
+    public async Task FunctionThatStops_KeepsItsWorker(TransportUnderTest transport)
+    {
+        await using Pool pool = CreatePool(1, transport);
+        int worker = await pool.RunAsync(static () => Environment.ProcessId).WaitAsync(Deadline);
+        CallOptions patient = new() { Timeout = TimeSpan.FromMilliseconds(200), Grace = TimeSpan.FromSeconds(30) };
+        await Assert.ThrowsAsync<CallTimeoutException>(() => pool.RunAsync(PollToken, patient).WaitAsync(Deadline));
+        Assert.Equal(worker, await pool.RunAsync(static () => Environment.ProcessId).WaitAsync(Deadline));
+        Assert.Equal(0, pool.Statistics.WorkersLost);
+    }
+
+    /// <summary>The worker has no thread to spare: the token is cancelled and the time kept all the same.</summary>
+    [Theory]
+    [MemberData(nameof(Transports.AllThatStart), MemberType = typeof(Transports))]
+    public async Task WorkersThreadPoolBlocked_TokenAndKillStillWork(TransportUnderTest transport)
+    {
+        using Gate gate = new();
+        await using Pool pool = CreatePool(1, transport);
+        int worker = await pool.RunAsync(BlockThreadPool).WaitAsync(Deadline);
+        CallOptions patient = new() { Timeout = TimeSpan.FromMilliseconds(200), Grace = TimeSpan.FromSeconds(30) };
+        await Assert.ThrowsAsync<CallTimeoutException>(() => pool.RunAsync(PollToken, patient).WaitAsync(Deadline));
+        await Assert.ThrowsAsync<CallTimeoutException>(() => pool.RunAsync(WaitForToken, patient).WaitAsync(Deadline));
+        Assert.Equal(worker, await pool.RunAsync(static () => Environment.ProcessId).WaitAsync(Deadline));
+        long startedAt = Stopwatch.GetTimestamp();
+        await Assert.ThrowsAsync<CallTimeoutException>(() => pool.RunAsync(EndlessLoops.RunWithGrandchildren, EndlessLoop.Managed, gate.Path, OneSecond).WaitAsync(Deadline));
+        Assert.InRange(Stopwatch.GetElapsedTime(startedAt).TotalSeconds, 0.95, 2);
+        await Eventually.True(() => !ProcessInventory.IsAlive(worker), "the worker has ended", seconds: 2);
+        Assert.Equal(42, await pool.RunAsync(Work.Answer).WaitAsync(Deadline));
+    }
+
+    /// <summary>The caller's process has no thread to spare: time is kept, and whoever blocks for the outcome gets it.</summary>
+    [Theory]
+    [MemberData(nameof(Transports.AllThatStart), MemberType = typeof(Transports))]
+    public async Task CallersThreadPoolBlocked_TimeIsKept(TransportUnderTest transport)
+    {
+        using Gate gate = new();
+        await using Pool pool = CreatePool(2, transport);
+        await pool.WarmUpAsync(TestContext.Current.CancellationToken);
+        string path = gate.Path;
+        using ManualResetEventSlim release = new();
+        TimeSpan took = TimeSpan.Zero;
+        Exception? outcome = null;
+        int answer = 0;
+        bool treeIsGone = false;
+        Task[] blocked = [.. Enumerable.Range(0, ManyBlocked).Select(_ => Task.Run(release.Wait))];
+        Thread caller = new(() =>
+        {
+            try
+            {
+                long startedAt = Stopwatch.GetTimestamp();
+                Task<int> call = pool.RunAsync(EndlessLoops.RunWithGrandchildren, EndlessLoop.Managed, path, OneSecond);
+                ((IAsyncResult)call).AsyncWaitHandle.WaitOne(Deadline);
+                took = Stopwatch.GetElapsedTime(startedAt);
+                outcome = call.Exception?.InnerException;
+                int[] tree = EndlessLoops.ReadIds(path);
+                treeIsGone = SpinWait.SpinUntil(() => !tree.Any(ProcessInventory.IsAlive), TimeSpan.FromSeconds(2));
+                Task<int> ping = pool.RunAsync(Work.Answer);
+                ((IAsyncResult)ping).AsyncWaitHandle.WaitOne(Deadline);
+                answer = ping.IsCompletedSuccessfully ? ping.Result : -1;
+            }
+            finally
+            {
+                release.Set();
+            }
+        });
+        caller.Start();
+        caller.Join();
+        await Task.WhenAll(blocked);
+        Assert.IsType<CallTimeoutException>(outcome);
+        Assert.InRange(took.TotalSeconds, 0.95, 2);
+        Assert.True(treeIsGone);
+        Assert.Equal(42, answer);
+    }
+
+    private static Pool CreatePool(int workers, TransportUnderTest transport) => Pool.Processes(workers, new ProcessPoolOptions().Over(transport));
+
+    private static int PollToken(CancellationToken token)
+    {
+        while (!token.IsCancellationRequested)
+            Thread.Sleep(1);
+        token.ThrowIfCancellationRequested();
+        return 0;
+    }
+
+    private static int WaitForToken(CancellationToken token)
+    {
+        token.WaitHandle.WaitOne();
+        token.ThrowIfCancellationRequested();
+        return 0;
+    }
+
+    private static int BlockThreadPool()
+    {
+        for (int i = 0; i < ManyBlocked; i++)
+            ThreadPool.UnsafeQueueUserWorkItem(static _ => Thread.Sleep(Timeout.Infinite), null);
+        return Environment.ProcessId;
+    }
+}

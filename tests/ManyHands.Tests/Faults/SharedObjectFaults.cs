@@ -1,0 +1,59 @@
+#if DEBUG
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Globalization;
+using ManyHands.Platform;
+using Xunit;
+
+namespace ManyHands.Tests.Faults;
+
+/// <summary>What is to happen to the process that is given it, and at which step; nothing, without a step.</summary>
+internal sealed record FaultPlan(FaultStep? Step, Fault Fault, int Hits = 1)
+{
+    public static readonly TimeSpan DelayTime = TimeSpan.FromMilliseconds(300);
+
+    public void Arm(TimeSpan? delay = null)
+    {
+        if (Step is { } step)
+            FaultPoint.Arm(step, Fault, Hits, delay ?? DelayTime);
+    }
+}
+
+/// <summary>Runs the cells of a sweep over what processes share, several at a time, and says what became of them in one line.</summary>
+internal static class SharedObjectFaults
+{
+    public static async Task SweepAsync<TCell>(string subject, int steps, int scenarios, IEnumerable<TCell> cells, int lanes, Func<TCell, Task> run, ITestOutputHelper output)
+    {
+        ConcurrentQueue<TCell> left = new(cells);
+        int count = left.Count;
+        ConcurrentBag<string> broken = [];
+        long startedAt = Stopwatch.GetTimestamp();
+        await Task.WhenAll(Enumerable.Range(0, lanes).Select(_ => Task.Run(async () =>
+        {
+            while (left.TryDequeue(out TCell? cell))
+            {
+                try
+                {
+                    await run(cell);
+                }
+                catch (Exception failure)
+                {
+                    broken.Add($"{cell}: {failure.Message}");
+                }
+            }
+        })));
+        string summary = string.Create(
+            CultureInfo.InvariantCulture,
+            $"{subject}: {steps} steps × {scenarios} scenarios × {Enum.GetValues<Fault>().Length} faults: {count} cells run, {count - broken.Count} passed, {Stopwatch.GetElapsedTime(startedAt).TotalSeconds:0} s");
+        output.WriteLine(summary);
+        Console.WriteLine(summary);
+        Assert.True(broken.IsEmpty, string.Join(Environment.NewLine, broken));
+    }
+
+    public static void Continue(int process)
+    {
+        if (OperatingSystem.IsLinux())
+            _ = Linux.Kill(process, Linux.Sigcont);
+    }
+}
+#endif

@@ -1,0 +1,206 @@
+using System.Diagnostics;
+#if DEBUG
+using ManyHands.Platform;
+using ManyHands.Tests.Faults;
+#endif
+using Xunit;
+
+namespace ManyHands.Tests.Sync;
+
+public sealed class SharedBarrierTests : LeakChecked
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Passings_EachIndexOnce_ActionOnce()
+    {
+        const int Rounds = 20;
+        using SharedBarrier barrier = new(3);
+        using SharedArray<int> cells = new(1 + (3 * Rounds));
+        WorkerProcess[] others = [.. Enumerable.Range(0, 2).Select(_ => WorkerProcess.Start(Pass, barrier, cells, Rounds))];
+        Pass(barrier, cells, Rounds);
+        foreach (WorkerProcess other in others)
+        {
+            await other.JoinAsync().WaitAsync(Patience, Token);
+            Assert.Equal(0, other.ExitCode);
+        }
+
+        Assert.Equal(Rounds, cells[0]);
+        Assert.All(Enumerable.Range(1, 3 * Rounds), i => Assert.Equal(1, cells[i]));
+        Assert.Equal((0, false), (barrier.Waiting, barrier.IsBroken));
+    }
+
+    [Fact]
+    public async Task Timeout_NeverEarly_BreaksForAll_ResetMakesWhole()
+    {
+        using SharedBarrier barrier = new(3);
+        TimeSpan time = TimeSpan.FromMilliseconds(80);
+        Task<BarrierPassage> other = barrier.SignalAndWaitAsync(null, Token).AsTask();
+        long startedAt = Stopwatch.GetTimestamp();
+        Assert.False(barrier.TrySignalAndWait(time, out _, null, Token));
+        Assert.True(Stopwatch.GetElapsedTime(startedAt) >= time);
+        await Assert.ThrowsAsync<BrokenBarrierException>(() => other.WaitAsync(Patience, Token));
+        Assert.True(barrier.IsBroken);
+        Assert.Throws<BrokenBarrierException>(() => barrier.SignalAndWait(null, Token));
+        barrier.Reset();
+        await PassTogether(barrier, 3);
+        Assert.Null(await barrier.TrySignalAndWaitAsync(time, null, Token));
+        Assert.True(barrier.IsBroken);
+    }
+
+    [Fact]
+    public async Task Cancel_Breaks()
+    {
+        using SharedBarrier barrier = new(3);
+        Task<BarrierPassage> other = barrier.SignalAndWaitAsync(null, Token).AsTask();
+        using CancellationTokenSource cancel = new(TimeSpan.FromMilliseconds(30));
+        Assert.ThrowsAny<OperationCanceledException>(() => barrier.SignalAndWait(null, cancel.Token));
+        await Assert.ThrowsAsync<BrokenBarrierException>(() => other.WaitAsync(Patience, Token));
+    }
+
+    [Fact]
+    public async Task AbortAndReset_BreakForThoseThatWait()
+    {
+        using SharedBarrier barrier = new(2);
+        Task<BarrierPassage> aborted = barrier.SignalAndWaitAsync(null, Token).AsTask();
+        await Eventually.True(() => barrier.Waiting == 1, "it waits");
+        barrier.Abort();
+        await Assert.ThrowsAsync<BrokenBarrierException>(() => aborted.WaitAsync(Patience, Token));
+        Assert.True(barrier.IsBroken);
+        barrier.Reset();
+        Assert.False(barrier.IsBroken);
+        Task<BarrierPassage> reset = barrier.SignalAndWaitAsync(null, Token).AsTask();
+        await Eventually.True(() => barrier.Waiting == 1, "it waits");
+        barrier.Reset();
+        await Assert.ThrowsAsync<BrokenBarrierException>(() => reset.WaitAsync(Patience, Token));
+        Assert.False(barrier.IsBroken);
+        await PassTogether(barrier, 2);
+    }
+
+    [Fact]
+    public async Task Party_Killed_BreaksForTheOthers_Soon()
+    {
+        using SharedBarrier barrier = new(3);
+        WorkerProcess doomed = WorkerProcess.Start(static (SharedBarrier barrier) => { barrier.SignalAndWait(); }, barrier);
+        await Eventually.True(() => barrier.Waiting == 1, "it waits");
+        Task<BarrierPassage> other = barrier.SignalAndWaitAsync(null, Token).AsTask();
+        doomed.Kill();
+        await Assert.ThrowsAsync<BrokenBarrierException>(() => other.WaitAsync(TimeSpan.FromSeconds(2), Token));
+        await doomed.JoinAsync().WaitAsync(Patience, Token);
+        barrier.Reset();
+        await PassTogether(barrier, 3);
+    }
+
+    [Fact]
+    public async Task Action_Throws_Breaks_AndIsItsCallers()
+    {
+        using SharedBarrier barrier = new(2);
+        Task<BarrierPassage> other = barrier.SignalAndWaitAsync(null, Token).AsTask();
+        await Eventually.True(() => barrier.Waiting == 1, "it waits");
+        Assert.Throws<FormatException>(() => barrier.SignalAndWait(static () => throw new FormatException(), Token));
+        await Assert.ThrowsAsync<BrokenBarrierException>(() => other.WaitAsync(Patience, Token));
+        Assert.True(barrier.IsBroken);
+    }
+
+    [Fact]
+    public async Task Dispose_Breaks()
+    {
+        SharedBarrier barrier = new(3);
+        using Gate gate = new();
+        WorkerProcess other = WorkerProcess.Start(static (SharedBarrier barrier, string broken) =>
+        {
+            try
+            {
+                barrier.SignalAndWait();
+            }
+            catch (BrokenBarrierException)
+            {
+                Gate.Open(broken);
+            }
+        }, barrier, gate.Path);
+        await Eventually.True(() => barrier.Waiting == 1, "it waits");
+        Task<BarrierPassage> own = barrier.SignalAndWaitAsync(null, Token).AsTask();
+        barrier.Dispose();
+        await Assert.ThrowsAnyAsync<Exception>(() => own.WaitAsync(TimeSpan.FromSeconds(2), Token));
+        Assert.True(own.IsFaulted && own.Exception.InnerException is ObjectDisposedException);
+        await gate.WaitAsync();
+        await other.JoinAsync().WaitAsync(Patience, Token);
+        Assert.Throws<ObjectDisposedException>(() => barrier.SignalAndWait(null, Token));
+    }
+
+#if DEBUG
+    /// <summary>Who is stopped right where it changes the barrier keeps nobody beyond their time.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Party_StoppedInTheMiddle_TheOthersTimesRunOn(bool cancel)
+    {
+        using SharedBarrier barrier = new(3);
+        using Gate gate = new();
+        using CancellationTokenSource cancellation = new();
+        await using WorkerProcess<bool> stopped = WorkerProcess.Start(static (SharedBarrier barrier, string ready, string go) =>
+        {
+            FaultPoint.Arm(FaultStep.BarrierNamed, Fault.Stop);
+            Gate.Open(ready);
+            Gate.Wait(go);
+            try
+            {
+                barrier.SignalAndWait();
+                return false;
+            }
+            catch (BrokenBarrierException)
+            {
+                return true;
+            }
+        }, barrier, gate.Named("ready"), gate.Path);
+        await Gate.WaitAsync(gate.Named("ready"));
+        Task<BarrierPassage?> early = barrier.TrySignalAndWaitAsync(cancel ? Timeout.InfiniteTimeSpan : TimeSpan.FromSeconds(2), null, cancellation.Token).AsTask();
+        Task<BarrierPassage> patient = barrier.SignalAndWaitAsync(null, Token).AsTask();
+        await Eventually.True(() => barrier.Waiting == 2, "both wait");
+        gate.Open();
+        await Eventually.True(() => early.IsCompleted || ProcessInventory.IsStopped(stopped.Id), "it is stopped");
+        if (cancel)
+        {
+            await cancellation.CancelAsync();
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => early.WaitAsync(TimeSpan.FromSeconds(2), Token));
+        }
+        else
+        {
+            Assert.Null(await early.WaitAsync(TimeSpan.FromSeconds(4), Token));
+        }
+
+        // So it is broken, though the guard is taken.
+        Assert.True(barrier.IsBroken);
+        await Assert.ThrowsAsync<BrokenBarrierException>(() => patient.WaitAsync(TimeSpan.FromSeconds(2), Token));
+        Assert.True(ProcessInventory.IsStopped(stopped.Id));
+        SharedObjectFaults.Continue(stopped.Id);
+        Assert.True(await stopped.JoinAsync(Patience, Token));
+        Assert.True(await stopped);
+        Assert.True(barrier.IsBroken);
+        barrier.Reset();
+        await PassTogether(barrier, 3);
+    }
+#endif
+
+    private static async Task PassTogether(SharedBarrier barrier, int parties)
+    {
+        BarrierPassage[] passages = await Task.WhenAll(Enumerable.Range(0, parties).Select(_ => barrier.SignalAndWaitAsync(null, Token).AsTask())).WaitAsync(Patience, Token);
+        Assert.Equal(Enumerable.Range(0, parties), passages.Select(passage => passage.Index).Order());
+        Assert.Single(passages.Select(passage => passage.Phase).Distinct());
+    }
+
+    // Cell 0 counts actions; the others, by phase and index, who passed.
+    private static void Pass(SharedBarrier barrier, SharedArray<int> cells, int rounds)
+    {
+        for (int round = 0; round < rounds; round++)
+        {
+            if (!barrier.TrySignalAndWait(Patience, out BarrierPassage passage, () => cells[0]++))
+                throw new TimeoutException($"Round {round} was not passed.");
+            if (passage.Phase != round || cells[0] < round + 1)
+                throw new InvalidOperationException($"{passage} came in round {round} after {cells[0]} actions.");
+            Interlocked.Increment(ref cells[1 + (round * 3) + passage.Index]);
+        }
+    }
+}
