@@ -65,7 +65,7 @@ internal sealed unsafe class SharedBlock : ISentReference
     public const int HeaderSize = 128;
 
     /// <summary>A result's receiver opens what it is sent at once; this is for one that is very busy.</summary>
-    public static readonly TimeSpan TransitTime = TimeSpan.FromSeconds(5);
+    public static TimeSpan TransitTime { get; set; } = TimeSpan.FromSeconds(5);
 
     /// <summary>How soon to look whether a reference has arrived; then it takes ever longer.</summary>
     private static readonly TimeSpan FirstLook = TimeSpan.FromMilliseconds(10);

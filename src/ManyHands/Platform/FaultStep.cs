@@ -87,6 +87,10 @@ internal enum FaultStep
     [ReachedBy(FaultSides.Parent)]
     CallSettled,
 
+    /// <summary>All results of a map's batch can be taken; the map doesn't count it as ended.</summary>
+    [ReachedBy(FaultSides.Parent)]
+    BatchFinished,
+
     /// <summary>The caller wants no outcome any more; the worker hasn't been told.</summary>
     [ReachedBy(FaultSides.Parent)]
     CancelRequested,

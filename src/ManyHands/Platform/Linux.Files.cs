@@ -18,6 +18,9 @@ internal static unsafe partial class Linux
     public const int OpenCreate = 0x40;
     public const int OpenExclusive = 0x80;
 
+    /// <summary>A descriptor to look at the file with; it can neither read nor write, and its end ends no locks.</summary>
+    public const int OpenPathOnly = 0x200000;
+
     private const int CurrentDirectory = -100;
     private const int RemoveDirectoryFlag = 0x200;
     private const int EmptyPath = 0x1000;

@@ -18,6 +18,7 @@ internal abstract class WaitAttempt(IWaitable? waitable)
 {
     private const long FirstSlice = 20_000_000;
     private const long LongestSlice = 200_000_000;
+    private const long Overtime = 100_000_000;
 
     /// <summary>Takes it if it is there. Else says which word changes when it may be.</summary>
     /// <param name="thorough">Time has passed without success, so see whether those are alive who are waited for.</param>
@@ -28,6 +29,12 @@ internal abstract class WaitAttempt(IWaitable? waitable)
     /// Whether a <see cref="Try"/> may succeed, without a trace that somebody waits: as long as nobody has said so, whoever is waited for needs no system call. True where only a try can tell.
     /// </summary>
     protected virtual bool IsReadyAtAGlance => true;
+
+    /// <summary>
+    /// Whether the last <see cref="Try"/> saw nothing because another was just changing what is waited for, and there may be some of it when he is done. No wait ends on that: he gets some more time, as he may be without a
+    /// processor; but not for ever, as he may be stopped.
+    /// </summary>
+    protected virtual bool WasInTheMiddle => false;
 
     /// <summary>Called instead of another <see cref="Try"/> when the waiting ends without success, to pass on the wake-up that this waiter may have had.</summary>
     protected virtual void GiveUp()
@@ -138,7 +145,7 @@ internal abstract class WaitAttempt(IWaitable? waitable)
 
     private bool GoesOn(ref Pace pace, CancellationToken token)
     {
-        if (!token.IsCancellationRequested && pace.Next())
+        if (!token.IsCancellationRequested && (pace.Next() || (WasInTheMiddle && pace.Extend())))
             return true;
         GiveUp();
         token.ThrowIfCancellationRequested();
@@ -148,7 +155,8 @@ internal abstract class WaitAttempt(IWaitable? waitable)
     /// <summary>When to sleep until, when to be thorough, when to end.</summary>
     private struct Pace
     {
-        private readonly long due;
+        private long due;
+        private bool isExtended;
         private long slice = FirstSlice;
         private long thoroughAt;
 
@@ -188,6 +196,20 @@ internal abstract class WaitAttempt(IWaitable? waitable)
         {
             SleepUntil = Math.Min(thoroughAt, due);
             return !IsLast;
+        }
+
+        /// <summary>Goes on for a moment after the last attempt; false if that was over as well.</summary>
+        public bool Extend()
+        {
+            if (isExtended)
+                return false;
+            isExtended = true;
+            IsLast = false;
+            slice = FirstSlice;
+            long now = FutexWaits.Now;
+            due = now + Overtime;
+            thoroughAt = now + slice;
+            return Next();
         }
     }
 }

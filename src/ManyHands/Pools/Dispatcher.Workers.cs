@@ -282,6 +282,8 @@ internal sealed partial class Dispatcher
         {
             allReady.TrySetResult();
             allReady = null;
+            foreach (PoolWorker worker in workers.Where(worker => worker.IsIdle))
+                worker.IdleSince = Stopwatch.GetTimestamp();
         }
     }
 
@@ -333,6 +335,13 @@ internal sealed partial class Dispatcher
             idleLook = null;
             if (ending)
                 return;
+            if (allReady is { Task.IsCompleted: false })
+            {
+                // Whoever waits for all to be ready would wait for ever, if those that were first went meanwhile.
+                idleLook = Deadlines.After(options.IdleTimeout, EndIdleWorkers);
+                return;
+            }
+
             TimeSpan next = Timeout.InfiniteTimeSpan;
             foreach (PoolWorker worker in workers.Where(worker => worker.IsIdle).OrderBy(worker => worker.IdleSince).ToArray())
             {

@@ -175,8 +175,10 @@ internal sealed class MapBatch<T, TResult> : PoolCall
 
     public override void Finish()
     {
-        if (Interlocked.Exchange(ref finished, 1) == 0)
-            map.OnFinished(this);
+        if (Interlocked.Exchange(ref finished, 1) != 0)
+            return;
+        FaultPoint.Reach(FaultStep.BatchFinished);
+        map.OnFinished(this);
     }
 
     public override PoolCall SplitAt(int index)

@@ -104,6 +104,8 @@ internal sealed class WorkerLink
     private bool wasReady;
     private bool killed;
     private bool gone;
+    private bool isTaking;
+    private int shutdownWaits;
 
     public WorkerLink(WorkerSettings settings, IWorkerLinkOwner owner)
     {
@@ -200,12 +202,14 @@ internal sealed class WorkerLink
         }
     }
 
-    /// <summary>Lets it end by itself when its calls have ended.</summary>
+    /// <summary>Lets it end by itself when its calls have ended, and what it has answered by now was taken: shared objects in it can be had from its process only.</summary>
     /// <param name="within">After this time it is killed; null lets it take the time it needs.</param>
     public void Shutdown(TimeSpan? within)
     {
-        FaultPoint.Reach(FaultStep.ShutdownSending);
-        SendControl(FrameKind.Shutdown, 0);
+        Volatile.Write(ref shutdownWaits, 1);
+        Interlocked.MemoryBarrier();
+        if (!Volatile.Read(ref isTaking))
+            SendShutdown();
         if (within is { } time)
             KillAfter(time, "it did not end when the pool was closed");
     }
@@ -242,6 +246,15 @@ internal sealed class WorkerLink
             if (!gone)
                 killDeadlines.Add(Deadlines.After(time, () => Kill(why)));
         }
+    }
+
+    // One that is being started is told when it is there.
+    private void SendShutdown()
+    {
+        if (child is null || Interlocked.Exchange(ref shutdownWaits, 0) == 0)
+            return;
+        FaultPoint.Reach(FaultStep.ShutdownSending);
+        SendControl(FrameKind.Shutdown, 0);
     }
 
     private void SendControl(FrameKind kind, long id)
@@ -307,6 +320,7 @@ internal sealed class WorkerLink
         }
 
         FaultPoint.Reach(FaultStep.SetupSent);
+        SendShutdown();
         owner.OnSpawned(this);
         while (WaitForFrame(started.Channel))
         {
@@ -337,6 +351,7 @@ internal sealed class WorkerLink
 
     private void ReadAll(Channel channel)
     {
+        Volatile.Write(ref isTaking, true);
         try
         {
             bool some = false;
@@ -354,6 +369,15 @@ internal sealed class WorkerLink
         {
             Damaged(damage);
         }
+        finally
+        {
+            Volatile.Write(ref isTaking, false);
+        }
+
+        // Who shuts it down sees that nothing is being taken, or is seen here.
+        Interlocked.MemoryBarrier();
+        if (Volatile.Read(ref shutdownWaits) != 0)
+            SendShutdown();
     }
 
     // What the worker had finished, but not yet sent, when it died.

@@ -192,13 +192,13 @@ public partial class WorkerProcess : Worker, ISelectable
         {
             ready.Send(call!.Function, call.Payload, WorkerLink.FirstSequence);
             registration = call.Token.UnsafeRegister(static state => ((Owner)state!).Cancel(), this);
-            ready.Shutdown(within: null);
         }
 
         public void OnEnded(WorkerLink from, long sequence, OutcomeKind kind, ReadOnlyMemory<byte> payload, TimeSpan runTime, bool isUnwell)
         {
             ended = true;
             CallOutcome.Complete(call!, kind, payload);
+            from.Shutdown(within: null);
         }
 
         public void OnResults(WorkerLink from, long sequence, int count, ReadOnlyMemory<byte> payload) =>
@@ -216,6 +216,7 @@ public partial class WorkerProcess : Worker, ISelectable
             ended = true;
             stopped = true;
             call!.SetException(new OperationCanceledException($"{worker.Name} was cancelled before its function started."));
+            from.Shutdown(within: null);
         }
 
         public void OnGone(WorkerLink from, WorkerGone gone)

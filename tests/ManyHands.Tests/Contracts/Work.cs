@@ -59,10 +59,10 @@ public static class Work
         return 1;
     }
 
-    public static async Task<int> IgnoreToken(string opens, int milliseconds)
+    public static async Task<int> IgnoreToken(string opens, string finish)
     {
         Gate.Open(opens);
-        await Task.Delay(milliseconds, CancellationToken.None);
+        await Gate.WaitAsync(finish);
         return 1;
     }
 

@@ -26,9 +26,9 @@ public sealed partial class PoolUnderStressTests : LeakChecked
         await Eventually.True(() => Signals.IsStopped(worker), "the worker is stopped");
         Gate.Open(finish);
 
-        // The other worker answers all the while.
+        // The other worker answers all the while. Nothing asks a worker whether it lives, so no more comes with more time.
         long stoppedAt = Stopwatch.GetTimestamp();
-        while (Stopwatch.GetElapsedTime(stoppedAt) < TimeSpan.FromSeconds(3))
+        while (Stopwatch.GetElapsedTime(stoppedAt) < TimeSpan.FromSeconds(1))
         {
             Assert.Equal(42, await pool.RunAsync(Work.Answer).WaitAsync(Deadline));
             await Task.Delay(50, TestContext.Current.CancellationToken);
@@ -46,7 +46,7 @@ public sealed partial class PoolUnderStressTests : LeakChecked
     public async Task DisposeAsync_WithAStoppedWorkerInACall_Ends(TransportUnderTest transport)
     {
         using Gate gate = new();
-        TimeSpan shutdown = TimeSpan.FromSeconds(1);
+        TimeSpan shutdown = TimeSpan.FromMilliseconds(300);
         Pool pool = Pool.Processes(1, new ProcessPoolOptions { ShutdownTimeout = shutdown }.Over(transport));
         Task<int> call = pool.RunAsync(Work.WaitForever, gate.Path);
         await gate.WaitAsync();
@@ -55,6 +55,18 @@ public sealed partial class PoolUnderStressTests : LeakChecked
         await pool.DisposeAsync().AsTask().WaitAsync(Deadline);
         Assert.InRange(Stopwatch.GetElapsedTime(startedAt).TotalSeconds, shutdown.TotalSeconds - 0.05, shutdown.TotalSeconds + 2);
         await Assert.ThrowsAsync<ObjectDisposedException>(() => call);
+    }
+
+    /// <summary>It is told as soon as it can hear: it ends by itself, and isn't killed when its time to do so is over.</summary>
+    [Theory]
+    [MemberData(nameof(Transports.AllThatStart), MemberType = typeof(Transports))]
+    public async Task DisposeAsync_WhileAWorkerStarts_LetsItEnd(TransportUnderTest transport)
+    {
+        using Gate gate = new();
+        string left = gate.Path;
+        await using (Pool pool = Pool.Processes(1, new ProcessPoolOptions { Initializer = () => AppDomain.CurrentDomain.ProcessExit += (_, _) => Gate.Open(left) }.Over(transport)))
+            _ = pool.WarmUpAsync(TestContext.Current.CancellationToken).ContinueWith(static ready => ready.Exception, TaskScheduler.Default);
+        Assert.True(File.Exists(left), "it was killed");
     }
 
     /// <summary>A worker whose handlers of its exit never return is killed in the end.</summary>

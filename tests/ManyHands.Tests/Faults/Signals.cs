@@ -29,6 +29,13 @@ public static partial class Signals
         }
     }
 
+    /// <summary>Whether this process ignores it, and so all that it starts.</summary>
+    public static bool IsIgnored(int signal)
+    {
+        string line = File.ReadLines("/proc/self/status").First(line => line.StartsWith("SigIgn:", StringComparison.Ordinal));
+        return (Convert.ToUInt64(line["SigIgn:".Length..].Trim(), 16) >> (signal - 1) & 1) != 0;
+    }
+
     [LibraryImport("libc", EntryPoint = "kill")]
     private static partial int Send(int pid, int signal);
 }

@@ -7,8 +7,11 @@ namespace ManyHands.Tests.Hosts;
 
 /// <summary>Children start from every ordinary host, and the host's <c>Main</c> runs in none of them.</summary>
 [Collection(SamplesDefinition.Name)]
-public sealed class HostTests : LeakChecked
+public sealed class HostTests(PublishedBuilds builds) : LeakChecked, IClassFixture<PublishedBuilds>
 {
+    // What NuGet says when the source has no such package, no such version, or can't be reached.
+    private static readonly string[] NoPackage = ["NU1101", "NU1102", "NU1301"];
+
     private static string Root => SampleProcess.RepositoryRoot();
 
     // Debug or Release: as the tests themselves.
@@ -93,8 +96,8 @@ public sealed class HostTests : LeakChecked
         try
         {
             SampleRun publish = await Publish(folder, ["-r", System.Runtime.InteropServices.RuntimeInformation.RuntimeIdentifier, .. options]);
-            if (publish.Output.Any(line => line.Contains("NU1101", StringComparison.Ordinal) || line.Contains("NU1102", StringComparison.Ordinal)))
-                Assert.Skip($"'{string.Join(' ', options)}' needs a package that the package source doesn't have: {publish.Output.First(line => line.Contains("NU110", StringComparison.Ordinal))}");
+            if (publish.Output.FirstOrDefault(static line => NoPackage.Any(code => line.Contains(code, StringComparison.Ordinal))) is { } reason)
+                Assert.Skip($"'{string.Join(' ', options)}' needs a package that can't be had here: {reason}");
             Assert.True(publish.ExitCode == 0, publish.ToString());
             SampleRun run = await Start(Path.Combine(folder.FullName, "out", "ConsoleHost"));
             Assert.True(run.ExitCode == 3, run.ToString());
@@ -142,9 +145,9 @@ public sealed class HostTests : LeakChecked
 
     private static Task<SampleRun> Start(string program, params string[] arguments) => SampleProcess.StartAsync(new ProcessStartInfo(program, arguments));
 
-    // With folders of its own, so that the ordinary build's are left alone.
-    private static Task<SampleRun> Publish(DirectoryInfo folder, params string[] options) => SampleProcess.StartAsync(
-        [.. (string[])["publish", "tests/Hosts/ConsoleHost/ConsoleHost.csproj", "--artifacts-path", Path.Combine(folder.FullName, "artifacts"), "-o", Path.Combine(folder.FullName, "out")], .. options]);
+    // With folders of their own, so that the ordinary build's are left alone.
+    private Task<SampleRun> Publish(DirectoryInfo folder, params string[] options) => SampleProcess.StartAsync(
+        [.. (string[])["publish", "tests/Hosts/ConsoleHost/ConsoleHost.csproj", "--artifacts-path", builds.Path, "-o", Path.Combine(folder.FullName, "out")], .. options]);
 
     private static void CheckConsole(SampleRun run)
     {
@@ -163,4 +166,14 @@ public sealed class HostTests : LeakChecked
         Assert.NotEqual(host, json[1]);
         Assert.Equal("42", json[2]);
     }
+}
+
+/// <summary>Where what is published is built: the library once, for all ways of publishing a program.</summary>
+public sealed class PublishedBuilds : IDisposable
+{
+    private readonly DirectoryInfo directory = Directory.CreateTempSubdirectory("builds-");
+
+    public string Path => directory.FullName;
+
+    public void Dispose() => directory.Delete(recursive: true);
 }

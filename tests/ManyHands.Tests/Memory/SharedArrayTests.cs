@@ -20,6 +20,14 @@ public sealed class SharedArrayTests : LeakChecked
         Sockets,
     }
 
+    /// <summary>Why a worker ends with the call that has made its last result.</summary>
+    public enum Leaving
+    {
+        Single,
+        Recycled,
+        Disposed,
+    }
+
     [Theory]
     [InlineData(Engine.Inline)]
     [InlineData(Engine.Threads)]
@@ -72,6 +80,42 @@ public sealed class SharedArrayTests : LeakChecked
             made = await worker;
         Assert.Equal(45, made.Span.ToArray().Sum());
         made.Dispose();
+    }
+
+    /// <summary>The receiver is slow over what comes before the array; until it has taken that as well, the process that made it stays.</summary>
+    [Theory]
+    [InlineData(Leaving.Single)]
+    [InlineData(Leaving.Recycled)]
+    [InlineData(Leaving.Disposed)]
+    public async Task Array_OfWorkerThatEndsWithItsCall_IsThereForASlowReceiver(Leaving leaving)
+    {
+        SharedWork.Parcel made;
+        SharedWork.Parcel.Reading = static () =>
+        {
+            // Which must not happen, so not for long.
+            IReadOnlyCollection<int> children = ProcessInventory.Take().Children;
+            SpinWait.SpinUntil(() => !children.All(ProcessInventory.IsAlive), TimeSpan.FromMilliseconds(300));
+        };
+        try
+        {
+            made = leaving == Leaving.Single ? await WorkerProcess.Start(SharedWork.MakeParcel) : await MakeInPool();
+        }
+        finally
+        {
+            SharedWork.Parcel.Reading = null;
+        }
+
+        Assert.Equal(45, made.Array!.Span.ToArray().Sum());
+        made.Array.Dispose();
+
+        async Task<SharedWork.Parcel> MakeInPool()
+        {
+            await using Pool pool = Pool.Processes(1, new() { MaxCallsPerWorker = leaving == Leaving.Recycled ? 1 : null });
+            Task<SharedWork.Parcel> call = pool.RunAsync(SharedWork.MakeParcel);
+            if (leaving == Leaving.Disposed)
+                await pool.DisposeAsync();
+            return await call;
+        }
     }
 
     [Fact]
@@ -204,6 +248,7 @@ public sealed class SharedArrayTests : LeakChecked
     [Fact]
     public async Task References_MoreThanThereAreTicketsFor_StayTheirTime()
     {
+        using TransitTime time = new(TimeSpan.FromSeconds(2));
         int before = Descriptors();
         SharedArray<int> array = new([1, 2, 3]);
         SharedReference[] references = [.. Enumerable.Range(0, SharedBlockHeader.MostTickets + 1).Select(_ => SharedObjects.Refer(array))];
@@ -220,6 +265,7 @@ public sealed class SharedArrayTests : LeakChecked
     [Fact]
     public async Task Reference_ThatNobodyCameForInTime_IsATypedError()
     {
+        using TransitTime time = new(TimeSpan.FromMilliseconds(300));
         int before = Descriptors();
         SharedArray<int> array = new(1);
         SharedReference reference = SharedObjects.Refer(array);
@@ -250,11 +296,13 @@ public sealed class SharedArrayTests : LeakChecked
     public void Reference_ToNothing_IsATypedError()
     {
         using SharedArray<int> mine = new(1);
-        SharedReference reference = SharedObjects.Refer(mine) with { Id = Guid.NewGuid() };
+        SharedReference right = SharedObjects.Refer(mine);
+        SharedReference reference = right with { Id = Guid.NewGuid() };
         Assert.Throws<SharedObjectLostException>(() => SharedObjects.Attach<SharedArray<int>>(in reference));
         Assert.Throws<SharedObjectLostException>(() => SharedObjects.Attach<SharedArray<int>>(reference with { Process = int.MaxValue }));
         Assert.Throws<SharedObjectLostException>(() => SharedObjects.Attach<SharedArray<int>>(reference with { Descriptor = 0 }));
         Assert.Throws<SharedObjectLostException>(() => SharedObjects.Attach<SharedArray<int>>(reference with { Descriptor = -5 }));
+        SharedObjects.Attach<SharedArray<int>>(in right)!.Dispose();
     }
 
     [Theory]

@@ -25,6 +25,8 @@ internal static class SharedWork
         return array;
     }
 
+    public static Parcel MakeParcel() => new() { Array = Make(10) };
+
     public static void EnqueueAndWait(SharedQueue<SharedArray<int>> queue, string until)
     {
         for (int i = 0; i < 2; i++)
@@ -92,4 +94,14 @@ internal static class SharedWork
     }
 
     public sealed record Pair(string Name, SharedArray<double> Array, List<SharedArray<double>?> More);
+
+    /// <summary>Whoever reads it is told so before the array's turn.</summary>
+    public sealed class Parcel
+    {
+        public Parcel() => Reading?.Invoke();
+
+        public static Action? Reading { get; set; }
+
+        public SharedArray<int>? Array { get; set; }
+    }
 }

@@ -73,9 +73,13 @@ public sealed class CoroutinePoolTests : PoolContract
     {
         await using Pool pool = CreatePool(3);
         int now = 0, most = 0;
+        TaskCompletionSource full = new();
         await Task.WhenAll(Enumerable.Range(0, 30).Select(_ => pool.RunAsync(async () =>
         {
             most = Math.Max(most, ++now);
+            if (now == 3)
+                full.TrySetResult();
+            await full.Task.WaitAsync(TimeSpan.FromSeconds(20));
             await Task.Delay(1);
             now--;
         })));

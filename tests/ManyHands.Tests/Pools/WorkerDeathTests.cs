@@ -157,22 +157,6 @@ public sealed partial class WorkerDeathTests : LeakChecked
     }
 
     [Fact]
-    public async Task EndlessLoop_IsKilledByItsTimeout_WithWhatItStarted()
-    {
-        using Gate gate = new();
-        await using Pool pool = Pool.Processes(1);
-        await pool.WarmUpAsync();
-        string path = gate.Path;
-        long startedAt = Stopwatch.GetTimestamp();
-        Task<int> call = pool.RunAsync(LoopWithGrandchild, path, new CallOptions { Timeout = TimeSpan.FromSeconds(1), Grace = TimeSpan.FromMilliseconds(100) });
-        await Assert.ThrowsAsync<CallTimeoutException>(() => call.WaitAsync(Deadline));
-        Assert.InRange(Stopwatch.GetElapsedTime(startedAt).TotalSeconds, 0.9, 5);
-        int grandchild = int.Parse(File.ReadAllText(path), System.Globalization.CultureInfo.InvariantCulture);
-        await Eventually.True(() => !ProcessInventory.IsAlive(grandchild), "the grandchild has ended", seconds: 2);
-        Assert.Equal(42, await pool.RunAsync(Work.Answer).WaitAsync(Deadline));
-    }
-
-    [Fact]
     public async Task StoppedWorker_IsNotTakenForDead()
     {
         using Gate gate = new();
@@ -318,15 +302,6 @@ public sealed partial class WorkerDeathTests : LeakChecked
         File.AppendAllText(path + Environment.ProcessId, $"{number}\n");
         Thread.Sleep(1);
         return number;
-    }
-
-    private static int LoopWithGrandchild(string path)
-    {
-        using Process sleep = Process.Start("/bin/sleep", "1000");
-        File.WriteAllText(path, sleep.Id.ToString(System.Globalization.CultureInfo.InvariantCulture));
-        while (true)
-        {
-        }
     }
 
     private static void Kill(int id)

@@ -110,10 +110,27 @@ public sealed partial class WorkerLimitsTests : LeakChecked
     {
         await using Pool pool = Pool.Processes(4, new() { IdleTimeout = TimeSpan.FromMilliseconds(200), MinWorkers = 1 });
         await pool.WarmUpAsync();
-        Assert.Equal(4, pool.Statistics.Workers.Count);
+        Assert.Equal(4, pool.Statistics.WorkersStarted);
         await Eventually.True(() => pool.Statistics.Workers.Count == 1, "three have ended");
         Assert.Equal(42, await pool.RunAsync(Work.Answer));
         Assert.Equal(0, pool.Statistics.WorkersLost);
+    }
+
+    /// <summary>One worker is ready long before the other; it stays until both are.</summary>
+    [Fact]
+    public async Task IdleTimeout_ShorterThanTheWarmUp_DoesntEndWhoeverIsReadyFirst()
+    {
+        using Gate gate = new();
+        string starts = gate.Named("start-"), path = gate.Path;
+        TimeSpan idle = TimeSpan.FromMilliseconds(20);
+        await using Pool pool = Pool.Processes(2, new() { IdleTimeout = idle, Initializer = () => WaitUnlessFirst(starts, path) });
+        Task ready = pool.WarmUpAsync();
+        await Eventually.True(() => gate.Count("start-") == 2, "both are in their initializer");
+        await Task.Delay(idle * 10, TestContext.Current.CancellationToken);
+        gate.Open();
+        await ready.WaitAsync(TimeSpan.FromSeconds(60), TestContext.Current.CancellationToken);
+        Assert.Equal(2, pool.Statistics.WorkersStarted);
+        Assert.Equal(42, await pool.RunAsync(Work.Answer));
     }
 
     [Fact]
@@ -204,10 +221,25 @@ public sealed partial class WorkerLimitsTests : LeakChecked
         return Environment.ProcessId;
     }
 
+    // Beyond any doubt, and no further, however late it is noticed.
     private static void LeakMoreAndMore()
     {
-        while (true)
+        for (int i = 0; i < 100; i++)
             Leak(4 * Mebibyte);
+        Thread.Sleep(Timeout.Infinite);
+    }
+
+    private static void WaitUnlessFirst(string starts, string path)
+    {
+        try
+        {
+            new FileStream(starts + "first", FileMode.CreateNew).Dispose();
+        }
+        catch (IOException)
+        {
+            Gate.Open(starts + Environment.ProcessId);
+            Gate.Wait(path);
+        }
     }
 
     private static int DieUntilThird(string prefix)

@@ -4,6 +4,7 @@ using ManyHands.Memory;
 using ManyHands.Platform;
 using ManyHands.Queues;
 using ManyHands.Serialization;
+using ManyHands.Tests.Memory;
 using Xunit;
 
 namespace ManyHands.Tests.Queues;
@@ -116,6 +117,7 @@ public sealed class SharedPipeTests : LeakChecked
     [Fact]
     public async Task End_DisposedOfWhileItsCallWaits_KeepsThePipeOpen()
     {
+        using TransitTime time = new(TimeSpan.FromMilliseconds(300));
         using Gate gate = new();
         await using Pool pool = Pool.Processes(1);
         Task before = pool.RunAsync(Gate.Wait, gate.Path);

@@ -1,5 +1,8 @@
 using System.Diagnostics;
 using CsCheck;
+#if DEBUG
+using ManyHands.Platform;
+#endif
 using Xunit;
 
 namespace ManyHands.Tests.Sync;
@@ -141,6 +144,28 @@ public sealed class SharedSemaphoreTests : LeakChecked
         Assert.Throws<ObjectDisposedException>(() => semaphore.Release());
         Assert.Throws<ObjectDisposedException>(() => semaphore.CurrentCount);
     }
+
+#if DEBUG
+    /// <summary>Somebody was interrupted in the middle of a release: that is no reason to say that there is no permit.</summary>
+    [Theory]
+    [InlineData(0)]
+    [InlineData(5)]
+    public async Task TryWait_WhileAnotherIsAtIt_FindsThePermit(int milliseconds)
+    {
+        using SharedSemaphore semaphore = new(2, 3);
+        foreach (bool isAsync in (bool[])[false, true])
+        {
+            FaultPoint.Arm(FaultStep.SemaphoreGuarded, Fault.Delay, hits: 1, delay: TimeSpan.FromMilliseconds(20));
+            Task releasing = Task.Run(() => semaphore.Release(), Token);
+            await Eventually.True(() => RawShared.Read(semaphore, 0) != 0 || releasing.IsCompleted, "it is in the middle");
+            TimeSpan timeout = TimeSpan.FromMilliseconds(milliseconds);
+            Assert.True(isAsync ? await semaphore.TryWaitAsync(timeout, Token) : semaphore.TryWait(timeout, Token));
+            await releasing.WaitAsync(Patience, Token);
+        }
+
+        FaultPoint.Disarm();
+    }
+#endif
 
     [Fact]
     public void AnySteps_AsTheModelSays() => Gen.Select(Gen.Int[1, 5], Gen.Int[-3, 3].Array[0, 40]).Sample(
