@@ -54,6 +54,7 @@ internal abstract class Subject : IAsyncDisposable
             new SharedSubject(options),
             new ContentionSubject(options),
             new PipeSubject(options),
+            new ManagerSubject(options),
             new TodaySubject(options),
             new FloorSubject(options, start, call, throughput, payload),
         ];

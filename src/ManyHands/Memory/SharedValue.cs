@@ -16,7 +16,7 @@ namespace ManyHands;
 /// <para>On Linux only.</para>
 /// </remarks>
 /// <typeparam name="T">A type without references, such as a number, an enum or a struct of those; at most 4096 bytes.</typeparam>
-public sealed unsafe class SharedValue<T> : ISharedObject<SharedValue<T>>, IDisposable
+public sealed unsafe class SharedValue<T> : ISharedValue<T>, ISharedObject<SharedValue<T>>, IDisposable
     where T : unmanaged
 {
     private const int LargestSize = 4096;

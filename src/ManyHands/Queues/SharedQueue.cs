@@ -21,7 +21,7 @@ namespace ManyHands;
 /// <para>On Linux only.</para>
 /// </remarks>
 /// <typeparam name="T">What the items are; the same on all sides.</typeparam>
-public sealed class SharedQueue<T> : ISharedObject<SharedQueue<T>>, ISelectable, IWaitable, IDisposable
+public sealed class SharedQueue<T> : ISharedQueue<T>, ISharedObject<SharedQueue<T>>, ILeaseHolder, ISelectable, IWaitable, IDisposable
 {
     /// <summary>What a queue takes in memory at most if nothing else is said: 1 GiB.</summary>
     public const long DefaultMaximumSize = 1L << 30;
@@ -423,9 +423,11 @@ public sealed class SharedQueue<T> : ISharedObject<SharedQueue<T>>, ISelectable,
 
     private void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(use.IsDisposed, this);
 
-    /// <summary>Ends a lease of this object's, or prolongs it.</summary>
-    /// <returns>False if it isn't its holder's any more.</returns>
-    internal bool Settle(LaneLease lease, LeaseEnd end, TimeSpan? duration = null)
+    ValueTask<bool> ILeaseHolder.SettleAsync(LaneLease lease, LeaseEnd end, TimeSpan? duration, CancellationToken token) => new(Settle(lease, end, duration));
+
+    bool ILeaseHolder.Settle(LaneLease lease, LeaseEnd end, TimeSpan? duration) => Settle(lease, end, duration);
+
+    private bool Settle(LaneLease lease, LeaseEnd end, TimeSpan? duration = null)
     {
         use.Begin(this);
         try
@@ -624,18 +626,22 @@ public sealed class SharedQueue<T> : ISharedObject<SharedQueue<T>>, ISelectable,
     private sealed class Adding(SharedQueue<T> queue, OutgoingMessages messages, LaneTurn turn) : WaitAttempt(queue)
     {
         private LaneTurn turn = turn;
+        private AddResult result;
 
         protected override bool IsReadyAtAGlance => queue.lane.HasRoomAtAGlance;
 
+        protected override bool WasInTheMiddle => result == AddResult.Busy && IsReadyAtAGlance;
+
         protected override bool Try(bool thorough, out WaitWord until)
         {
-            if (queue.AddNow(messages, ref turn, thorough, out until) is var first && first != AddResult.NoRoom)
-                return first == AddResult.Added;
+            result = queue.AddNow(messages, ref turn, thorough, out until);
+            if (result != AddResult.NoRoom)
+                return result == AddResult.Added;
             WaitWord room = queue.lane.Room.WaitWord;
-            AddResult second = queue.AddNow(messages, ref turn, thorough, out until);
-            if (second == AddResult.NoRoom)
+            result = queue.AddNow(messages, ref turn, thorough, out until);
+            if (result == AddResult.NoRoom)
                 until = room;
-            return second == AddResult.Added;
+            return result == AddResult.Added;
         }
 
         protected override void GiveUp() => queue.lane.PassOnRoom();
@@ -645,6 +651,7 @@ public sealed class SharedQueue<T> : ISharedObject<SharedQueue<T>>, ISelectable,
     {
         private LaneTurn turn = turn;
         private LaneLease lease;
+        private bool wasBusy;
 
         public bool IsLease { get; init; }
 
@@ -654,14 +661,18 @@ public sealed class SharedQueue<T> : ISharedObject<SharedQueue<T>>, ISelectable,
 
         protected override bool IsReadyAtAGlance => !queue.lane.IsEmpty || queue.lane.IsCompleted;
 
+        protected override bool WasInTheMiddle => wasBusy && !queue.lane.IsEmpty;
+
         protected override bool Try(bool thorough, out WaitWord until)
         {
-            if (TryOnce(thorough, out until) || until != default)
+            wasBusy = false;
+            if (TryOnce(thorough, out until) || (wasBusy = until != default))
                 return until == default;
             WaitWord messages = queue.lane.Messages.WaitWord;
             if (TryOnce(thorough, out until))
                 return true;
-            if (until == default)
+            wasBusy = until != default;
+            if (!wasBusy)
                 until = messages;
             return false;
         }

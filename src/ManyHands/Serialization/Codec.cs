@@ -21,6 +21,9 @@ internal abstract class Codec
         return (Codec)instance.GetValue(null)!;
     });
 
+    /// <summary>Why no value of the type can travel; null if values can.</summary>
+    public virtual string? WhyRefused => null;
+
     public abstract void WriteObject(PayloadWriter writer, object? value);
 
     public abstract object? ReadObject(ref PayloadReader reader);
@@ -123,8 +126,9 @@ internal sealed class UnsendableValueException(string message, Exception? inner 
 /// <summary>For types that can't even be a type argument, such as pointers; met only as captured variables.</summary>
 internal sealed class RefusingObjectCodec(Type type) : Codec
 {
-    public override void WriteObject(PayloadWriter writer, object? value) =>
-        throw new UnsendableValueException($"'{type}' is an address of this process's own memory and means nothing in another; send the data it points to.");
+    public override string WhyRefused => $"'{type}' is an address of this process's own memory and means nothing in another; send the data it points to.";
+
+    public override void WriteObject(PayloadWriter writer, object? value) => throw new UnsendableValueException(WhyRefused);
 
     public override object? ReadObject(ref PayloadReader reader) => throw new InvalidPayloadException($"'{type}' never travels.");
 }

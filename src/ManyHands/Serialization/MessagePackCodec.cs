@@ -24,6 +24,8 @@ internal sealed class MessagePackCodec<T> : Codec<T>
         isUnordered = suspects.Count > 0 && inspection.MayBeWrittenInAnyOrder;
     }
 
+    public override string? WhyRefused => refusal?.ToException(typeof(T)).Message;
+
     public override void Write(PayloadWriter writer, T value)
     {
         if (refusal is not null)

@@ -27,7 +27,7 @@ public sealed class BrokenBarrierException : Exception
 /// </para>
 /// <para>Pass it to workers as an argument or a captured variable: what arrives is the same barrier. On Linux only.</para>
 /// </remarks>
-public sealed class SharedBarrier : ISharedObject<SharedBarrier>, IWaitable, IDisposable
+public sealed class SharedBarrier : ISharedBarrier, ISharedObject<SharedBarrier>, IWaitable, IDisposable
 {
     private const int MostParties = 32767;
     private static readonly TimeSpan GuardPatience = TimeSpan.FromMilliseconds(1);

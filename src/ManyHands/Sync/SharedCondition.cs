@@ -24,7 +24,7 @@ namespace ManyHands;
 /// </para>
 /// <para>It travels with its lock, which a worker finds in <see cref="Lock"/>. On Linux only.</para>
 /// </remarks>
-public sealed class SharedCondition : ISharedObject<SharedCondition>, IWaitable, IDisposable
+public sealed class SharedCondition : ISharedCondition, ISharedObject<SharedCondition>, IWaitable, IDisposable
 {
     private readonly SharedBlock block;
     private readonly unsafe SharedConditionBody* body;
@@ -53,6 +53,8 @@ public sealed class SharedCondition : ISharedObject<SharedCondition>, IWaitable,
 
     /// <summary>The lock that goes with it.</summary>
     public SharedLock Lock { get; }
+
+    ISharedLock ISharedCondition.Lock => Lock;
 
     /// <summary>Leaves the lock, waits until notified, and enters the lock again.</summary>
     /// <exception cref="SynchronizationLockException">The lock isn't held here.</exception>

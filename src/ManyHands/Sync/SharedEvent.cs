@@ -23,7 +23,7 @@ public enum SharedEventMode
 /// </para>
 /// <para>Pass it to workers as an argument or a captured variable: what arrives is the same event. On Linux only.</para>
 /// </remarks>
-public sealed class SharedEvent : ISharedObject<SharedEvent>, IWaitable, IDisposable
+public sealed class SharedEvent : ISharedEvent, ISharedObject<SharedEvent>, IWaitable, IDisposable
 {
     private readonly SharedBlock block;
     private readonly unsafe SharedEventBody* body;

@@ -26,7 +26,7 @@ namespace ManyHands;
 /// A waiter finds out about a holder's death within 200 ms or at the end of its time. The processes have to see each other under the same process ids (not be in different containers). On Linux only.
 /// </para>
 /// </remarks>
-public sealed class SharedLock : ISharedObject<SharedLock>, IWaitable, IDisposable
+public sealed class SharedLock : ISharedLock, ISharedObject<SharedLock>, ILockOwner, IWaitable, IDisposable
 {
     private readonly SharedBlock block;
     private readonly unsafe SharedLockBody* body;
@@ -286,7 +286,7 @@ public sealed class SharedLock : ISharedObject<SharedLock>, IWaitable, IDisposab
         RobustLock.Exit(&body->Word);
     }
 
-    private unsafe void Leave(Scope scope)
+    unsafe void ILockOwner.Leave(in Scope scope)
     {
         if (disposed != 0 || !RobustLock.IsHeldHere(&body->Word) || body->Hold != scope.Hold || (IsReentrant && body->Depth < scope.Depth))
             return;
@@ -302,12 +302,12 @@ public sealed class SharedLock : ISharedObject<SharedLock>, IWaitable, IDisposab
 
     private static ulong OwnThread => ((ulong)(uint)Environment.CurrentManagedThreadId << 32) | (uint)RobustLock.Own;
 
-    /// <summary>One stay in a <see cref="SharedLock"/>; disposing of it leaves. Disposing of it again, or of a copy, does nothing.</summary>
+    /// <summary>One stay in a <see cref="SharedLock"/> or a manager's lock; disposing of it leaves. Disposing of it again, or of a copy, does nothing.</summary>
     public readonly record struct Scope : IDisposable
     {
-        private readonly SharedLock? owner;
+        private readonly ILockOwner? owner;
 
-        internal Scope(SharedLock owner, long hold, int depth, bool wasAbandoned)
+        internal Scope(ILockOwner owner, long hold, int depth, bool wasAbandoned)
         {
             this.owner = owner;
             Hold = hold;
@@ -324,7 +324,7 @@ public sealed class SharedLock : ISharedObject<SharedLock>, IWaitable, IDisposab
 
         /// <summary>Leaves, if it hasn't been left.</summary>
         /// <exception cref="SynchronizationLockException">The lock is reentrant and was entered by another thread.</exception>
-        public void Dispose() => owner?.Leave(this);
+        public void Dispose() => owner?.Leave(in this);
     }
 }
 

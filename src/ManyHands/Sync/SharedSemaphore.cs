@@ -21,7 +21,7 @@ namespace ManyHands;
 /// promised a turn. On Linux only.
 /// </para>
 /// </remarks>
-public sealed class SharedSemaphore : ISharedObject<SharedSemaphore>, IWaitable, IDisposable
+public sealed class SharedSemaphore : ISharedSemaphore, ISharedObject<SharedSemaphore>, IWaitable, IDisposable
 {
     private static readonly TimeSpan GuardPatience = TimeSpan.FromMilliseconds(1);
 
@@ -273,12 +273,17 @@ public sealed class SharedSemaphore : ISharedObject<SharedSemaphore>, IWaitable,
 
     private sealed class Attempt(SharedSemaphore owner) : WaitAttempt(owner)
     {
+        private bool hasLooked;
+
         protected override unsafe bool IsReadyAtAGlance => Volatile.Read(ref owner.body->Available) > 0;
+
+        protected override bool WasInTheMiddle => !hasLooked && IsReadyAtAGlance;
 
         protected override unsafe bool Try(bool thorough, out WaitWord until)
         {
             SharedSemaphoreBody* body = owner.body;
-            if (!owner.EnterGuard(GuardPatience))
+            hasLooked = owner.EnterGuard(GuardPatience);
+            if (!hasLooked)
             {
                 until = new((nint)(&body->Guard), (uint)Volatile.Read(ref body->Guard));
                 return false;

@@ -20,6 +20,7 @@ public sealed partial class RoomTests
         ["Workers"] = 3,
         ["Pools"] = 4,
         ["Queues"] = 4,
+        ["Managers"] = 5,
     };
 
     private static string Source => Path.Combine(SampleProcess.RepositoryRoot(), "src", "ManyHands");

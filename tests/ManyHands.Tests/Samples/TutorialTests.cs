@@ -1,4 +1,6 @@
 using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
 using System.Text.RegularExpressions;
 using Xunit;
 
@@ -207,6 +209,59 @@ public sealed partial class TutorialTests
         Assert.Equal($"Visit --> {Unreachable}", run.Output[0]);
         Assert.Contains("127.0.0.1:1", run.Output[1], StringComparison.Ordinal);
         Assert.Empty(run.Errors);
+    }
+
+    [Fact]
+    public async Task TheWorkersDoTheTasksOfTheServer_EachOnce()
+    {
+        DirectoryInfo folder = Directory.CreateTempSubdirectory("tutorial-");
+        try
+        {
+            await SampleProcess.BuildOnceAsync("tutorial/manager-server");
+            await SampleProcess.BuildOnceAsync("tutorial/manager-worker");
+            string key = Path.Combine(folder.FullName, "key");
+            ManagerKey.Generate().Save(key);
+            string port = FreePort();
+            Task<SampleRun> server = RunAsync("tutorial/manager-server", port, key);
+            await Eventually.True(() => IsThere(port), "the server listens", seconds: 60);
+            SampleRun[] workers = await Task.WhenAll(RunAsync("tutorial/manager-worker", "127.0.0.1", port, key), RunAsync("tutorial/manager-worker", "127.0.0.1", port, key));
+            SampleRun served = await server;
+
+            string[] urls = [.. Enumerable.Range(0, 10).Select(i => $"ImageUrl_{i}")];
+            Assert.Equal([.. urls.Select(url => $"put task {url} ..."), "try get result..."], served.Output.Take(11));
+            Assert.Equal(urls.Select(url => $"result is {url}--->success"), served.Output.Skip(11).Order(StringComparer.Ordinal));
+            Assert.All(workers, worker =>
+            {
+                Assert.Equal("Connect to server 127.0.0.1...", worker.Output[0]);
+                Assert.Equal("worker exit.", worker.Output[^1]);
+            });
+            Assert.Equal(urls.Select(url => $"run task download {url}..."), workers.SelectMany(worker => worker.Output.Skip(1).SkipLast(1)).Order(StringComparer.Ordinal));
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
+
+    private static string FreePort()
+    {
+        using Socket probe = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        probe.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        return ((IPEndPoint)probe.LocalEndPoint!).Port.ToString(CultureInfo.InvariantCulture);
+    }
+
+    private static bool IsThere(string port)
+    {
+        using Socket probe = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        try
+        {
+            probe.Connect(IPAddress.Loopback, int.Parse(port, CultureInfo.InvariantCulture));
+            return true;
+        }
+        catch (SocketException)
+        {
+            return false;
+        }
     }
 
     private static async Task<SampleRun> RunAsync(string sample, params string[] arguments)

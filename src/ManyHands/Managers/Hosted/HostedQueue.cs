@@ -1,0 +1,581 @@
+using System.Buffers.Binary;
+using ManyHands.Platform;
+using ManyHands.Queues;
+using ManyHands.Serialization;
+
+namespace ManyHands.Managers;
+
+/// <summary>An item of a hosted queue. Guarded by the queue's gate.</summary>
+internal sealed class QueueItem(long number, byte[] value, int deliveries)
+{
+    public long Number => number;
+
+    public byte[] Value => value;
+
+    public int Deliveries { get; set; } = deliveries;
+
+    /// <summary>Who has it, on lease or on its way; null while it waits.</summary>
+    public ManagerSession? Holder { get; set; }
+
+    /// <summary>Another each time it is given.</summary>
+    public long Ticket { get; set; }
+
+    public Deadline? Deadline { get; set; }
+}
+
+/// <summary>
+/// A queue that a manager has. Items wait, or are held by a session: on lease, or until it is known that they have arrived. What is held comes back to the front when its session ends or its time is over.
+/// </summary>
+internal sealed class HostedQueue : WaitingObject
+{
+    /// <summary>Beyond that a batch gets no more items, so that one answer never comes near the largest message.</summary>
+    private const int BatchBytes = 256 * 1024;
+
+    private readonly long capacity;
+    private readonly StoredBytes bytes;
+    private readonly HostedStorage storage;
+    private readonly Queue<QueueItem> fresh = new();
+    private readonly PriorityQueue<QueueItem, long> returned = new();
+    private readonly Dictionary<long, QueueItem> held = [];
+    private readonly LinkedList<HostedRequest> writers = new();
+    private readonly LinkedList<HostedRequest> joiners = new();
+    private long lastNumber;
+    // Never one that a manager before this one has given for the same name.
+    private long lastTicket = DateTime.UtcNow.Ticks;
+    private bool isCompleted;
+
+    public HostedQueue(string name, string typeName, long capacity, StoredBytes bytes, HostedStorage storage, StoredObject? stored)
+        : base(name, ObjectKind.Queue, typeName)
+    {
+        this.capacity = capacity;
+        this.bytes = bytes;
+        this.storage = storage;
+        if (stored is null)
+            return;
+        foreach ((long number, int deliveries, byte[] value) in stored.Items)
+        {
+            fresh.Enqueue(new QueueItem(number, value, deliveries));
+            bytes.Take(value.Length);
+            lastNumber = number;
+        }
+
+        isCompleted = stored.IsCompleted;
+    }
+
+    /// <summary>How many wait.</summary>
+    public override long Count
+    {
+        get
+        {
+            lock (Gate)
+                return WaitingItems;
+        }
+    }
+
+    public override int Waiting
+    {
+        get
+        {
+            lock (Gate)
+                return Line.Count + writers.Count + joiners.Count;
+        }
+    }
+
+    private long WaitingItems => fresh.Count + returned.Count;
+
+    private bool IsIdle => WaitingItems == 0 && held.Count == 0;
+
+    public override void Handle(HostedRequest request, ref PayloadReader body)
+    {
+        switch (request.Operation)
+        {
+            case Operation.Enqueue:
+                Enqueue(request, ref body);
+                break;
+            case Operation.Dequeue:
+                Take(request, new Wish(Math.Max(1, body.ReadUnmanaged<int>()), IsLease: false, 0));
+                break;
+            case Operation.Lease:
+                Take(request, new Wish(1, IsLease: true, body.ReadUnmanaged<long>()));
+                break;
+            case Operation.Settle:
+                Settle(request, body.ReadUnmanaged<long>(), (LeaseEnd)body.ReadByte(), body.ReadUnmanaged<long>());
+                break;
+            case Operation.Complete:
+                Complete(request);
+                break;
+            case Operation.QueueState:
+                AnswerState(request);
+                break;
+            case Operation.Join:
+                lock (Gate)
+                {
+                    if (IsIdle)
+                        AnswerByte(request, 1);
+                    else
+                        Wait(request, joiners);
+                }
+
+                break;
+            case Operation.ClearQueue:
+                Clear(request);
+                break;
+            default:
+                Unknown(request, Kind);
+                break;
+        }
+    }
+
+    /// <summary>An item that was given for good has arrived: it is its receiver's.</summary>
+    public void Arrived(QueueItem item, long ticket, ManagerSession session)
+    {
+        lock (Gate)
+        {
+            if (item.Holder == session && item.Ticket == ticket)
+                Remove(item);
+        }
+    }
+
+    public override void Leave(ManagerSession session)
+    {
+        using FlushScope scope = FlushScope.Enter();
+        lock (Gate)
+        {
+            foreach (QueueItem item in held.Values.Where(item => item.Holder == session).ToArray())
+                Return(item);
+            Serve();
+        }
+    }
+
+    public override void Stop()
+    {
+        base.Stop();
+        lock (Gate)
+        {
+            foreach (HostedRequest request in writers.Concat(joiners).ToArray())
+            {
+                TakeOut(request);
+                request.Refuse(FailureKind.Gone, $"The manager has stopped, and '{Name}' with it.");
+            }
+        }
+    }
+
+    public override void Describe(PayloadWriter writer) => writer.WriteUnmanaged(capacity);
+
+    public override void Withdraw(HostedRequest request, WithdrawalReason reason)
+    {
+        if (request.State is not Batch batch)
+        {
+            base.Withdraw(request, reason);
+            return;
+        }
+
+        lock (Gate)
+        {
+            if (request.Place is null)
+                return;
+            TakeOut(request);
+
+            // What was added is added, whatever became of the rest: the writer hears how many.
+            batch.AnswerAdded(request);
+            AdmitWriters();
+        }
+    }
+
+    private void Enqueue(HostedRequest request, ref PayloadReader body)
+    {
+        int count = body.ReadCount(sizeof(int));
+        byte[][] values = new byte[count][];
+        for (int i = 0; i < count; i++)
+            values[i] = ReadBlock(ref body);
+        Batch batch = new(values);
+        lock (Gate)
+        {
+            if (isCompleted)
+            {
+                request.Refuse(FailureKind.Completed, "The queue was completed: nothing can be added any more.");
+                return;
+            }
+
+            // Who came before goes before.
+            if (writers.Count == 0 && AddAndServe(request, batch))
+                return;
+            if (request.Timeout == TimeSpan.Zero)
+            {
+                batch.AnswerAdded(request);
+                return;
+            }
+
+            request.State = batch;
+            Wait(request, writers);
+        }
+    }
+
+    // Adds what there is room for, and hands it to those who wait, which makes room. True if the request is over.
+    private bool AddAndServe(HostedRequest request, Batch batch)
+    {
+        while (true)
+        {
+            bool isOver = Add(request, batch);
+            bool served = ServeReaders();
+            if (isOver || !served)
+                return isOver;
+        }
+    }
+
+    private bool Add(HostedRequest request, Batch batch)
+    {
+        while (batch.Next < batch.Values.Length)
+        {
+            if (capacity > 0 && WaitingItems >= capacity)
+                return false;
+            byte[] value = batch.Values[batch.Next];
+            if (!bytes.TryTake(value.Length))
+            {
+                request.Refuse(FailureKind.Quota, bytes.Full(Name));
+                return true;
+            }
+
+            QueueItem item = new(++lastNumber, value, deliveries: 0);
+            fresh.Enqueue(item);
+            batch.Next++;
+            if (batch.Next == batch.Values.Length)
+            {
+                storage.WriteThen(storage.Change(StorageChangeKind.ItemAdded, item.Number, value: value), request, () => batch.AnswerAdded(request));
+                return true;
+            }
+
+            storage.Write(StorageChangeKind.ItemAdded, item.Number, value: value);
+        }
+
+        batch.AnswerAdded(request);
+        return true;
+    }
+
+    private void AdmitWriters()
+    {
+        while (writers.First is { Value: var request })
+        {
+            if (isCompleted)
+            {
+                TakeOut(request);
+                request.Refuse(FailureKind.Completed, "The queue was completed while this waited for room.");
+            }
+            else if (AddAndServe(request, (Batch)request.State!))
+            {
+                TakeOut(request);
+            }
+            else
+            {
+                break;
+            }
+        }
+    }
+
+    private void Take(HostedRequest request, Wish wish)
+    {
+        lock (Gate)
+        {
+            if (Line.Count == 0 && WaitingItems > 0)
+            {
+                if (Give(request, wish))
+                    AdmitWriters();
+                EndIfIdle();
+                return;
+            }
+
+            if (isCompleted && IsIdle && writers.Count == 0)
+            {
+                AnswerByte(request, (byte)TakeResult.Ended);
+                return;
+            }
+
+            request.State = wish;
+            Wait(request);
+        }
+    }
+
+    // Something may have come or gone: hands out what there is, admits who waits for room, tells who waits for the end. Under the gate.
+    private void Serve()
+    {
+        ServeReaders();
+        AdmitWriters();
+        EndIfIdle();
+    }
+
+    private bool ServeReaders()
+    {
+        bool gave = false;
+        while (WaitingItems > 0 && Line.First is { Value: var request })
+        {
+            TakeOut(request);
+            gave |= Give(request, (Wish)request.State!);
+        }
+
+        return gave;
+    }
+
+    private void EndIfIdle()
+    {
+        if (!IsIdle)
+            return;
+        while (joiners.First is { Value: var joiner })
+        {
+            TakeOut(joiner);
+            AnswerByte(joiner, 1);
+        }
+
+        if (!isCompleted)
+            return;
+        while (Line.First is { Value: var reader })
+        {
+            TakeOut(reader);
+            AnswerByte(reader, (byte)TakeResult.Ended);
+        }
+    }
+
+    private bool Give(HostedRequest request, Wish wish)
+    {
+        if (!request.Session.Touch(this))
+            return false;
+        return wish.IsLease ? GiveLease(request, wish) : wish.Most == 1 ? GiveOne(request) : GiveSeveral(request, wish.Most);
+    }
+
+    private bool GiveOne(HostedRequest request)
+    {
+        QueueItem item = Hold(request.Session);
+        Span<byte> head = stackalloc byte[1 + 4 + 8 + 4];
+        head[0] = (byte)TakeResult.Taken;
+        BinaryPrimitives.WriteInt32LittleEndian(head[1..], 1);
+        BinaryPrimitives.WriteInt64LittleEndian(head[5..], item.Ticket);
+        BinaryPrimitives.WriteInt32LittleEndian(head[13..], item.Value.Length);
+        return Hand(request, [item], head, item.Value);
+    }
+
+    private bool GiveSeveral(HostedRequest request, int most)
+    {
+        List<QueueItem> items = [];
+        int size = 0;
+        while (items.Count < most && WaitingItems > 0 && size < BatchBytes)
+        {
+            QueueItem item = Hold(request.Session);
+            items.Add(item);
+            size += item.Value.Length + 12;
+        }
+
+        using PayloadWriter writer = new(size + 16);
+        writer.WriteByte((byte)TakeResult.Taken);
+        writer.WriteUnmanaged(items.Count);
+        foreach (QueueItem item in items)
+        {
+            writer.WriteUnmanaged(item.Ticket);
+            WriteBlock(writer, item.Value);
+        }
+
+        return Hand(request, System.Runtime.InteropServices.CollectionsMarshal.AsSpan(items), writer.WrittenSpan, default);
+    }
+
+    private bool Hand(HostedRequest request, ReadOnlySpan<QueueItem> items, ReadOnlySpan<byte> head, ReadOnlySpan<byte> rest)
+    {
+        foreach (QueueItem item in items)
+            storage.Write(StorageChangeKind.ItemDelivered, item.Number);
+        bool isAnswered = request.Session.ConfirmsDeliveries
+            ? request.Session.AnswerDelivering(request, this, items, head, rest)
+            : request.Answer(head, rest);
+        foreach (QueueItem item in items)
+        {
+            if (!isAnswered)
+                Return(item);
+            else if (!request.Session.ConfirmsDeliveries)
+                Remove(item);
+        }
+
+        return isAnswered;
+    }
+
+    private bool GiveLease(HostedRequest request, Wish wish)
+    {
+        QueueItem item = Hold(request.Session);
+        if (!storage.IsThere)
+            return AnswerLease(request, item, wish);
+
+        // That it was given is kept before it is: a manager that starts again knows which items somebody may have worked on.
+        long ticket = item.Ticket;
+        storage.WriteThen(storage.Change(StorageChangeKind.ItemDelivered, item.Number), request, () =>
+        {
+            lock (Gate)
+            {
+                if (item.Ticket != ticket || item.Holder is null)
+                    request.Refuse(FailureKind.Gone, "The item has come back in the moment that it was given.");
+                else if (!AnswerLease(request, item, wish))
+                    Serve();
+            }
+        });
+        return true;
+    }
+
+    private bool AnswerLease(HostedRequest request, QueueItem item, Wish wish)
+    {
+        Span<byte> head = stackalloc byte[1 + 8 + 4 + 4];
+        head[0] = (byte)TakeResult.Taken;
+        BinaryPrimitives.WriteInt64LittleEndian(head[1..], item.Ticket);
+        BinaryPrimitives.WriteInt32LittleEndian(head[9..], item.Deliveries);
+        BinaryPrimitives.WriteInt32LittleEndian(head[13..], item.Value.Length);
+        if (!request.Answer(head, item.Value))
+        {
+            Return(item);
+            return false;
+        }
+
+        SetDeadline(item, wish.Duration);
+        return true;
+    }
+
+    private QueueItem Hold(ManagerSession session)
+    {
+        QueueItem item = returned.Count > 0 ? returned.Dequeue() : fresh.Dequeue();
+        item.Holder = session;
+        item.Ticket = ++lastTicket;
+        item.Deliveries++;
+        held.Add(item.Ticket, item);
+        return item;
+    }
+
+    private void SetDeadline(QueueItem item, long milliseconds)
+    {
+        item.Deadline?.Cancel();
+        item.Deadline = null;
+        if (milliseconds < 0)
+            return;
+        long ticket = item.Ticket;
+        item.Deadline = Deadlines.After(TimeSpan.FromMilliseconds(Math.Max(1, milliseconds)), () => EndLease(ticket));
+    }
+
+    private void EndLease(long ticket)
+    {
+        using FlushScope scope = FlushScope.Enter();
+        lock (Gate)
+        {
+            if (!held.TryGetValue(ticket, out QueueItem? item))
+                return;
+            Return(item);
+            Serve();
+        }
+    }
+
+    // Under the gate; the caller serves.
+    private void Return(QueueItem item)
+    {
+        Release(item);
+        returned.Enqueue(item, item.Number);
+    }
+
+    // Under the gate. For good.
+    private void Remove(QueueItem item)
+    {
+        Release(item);
+        bytes.Free(item.Value.Length);
+        storage.Write(StorageChangeKind.ItemRemoved, item.Number);
+        EndIfIdle();
+    }
+
+    private void Release(QueueItem item)
+    {
+        held.Remove(item.Ticket);
+        item.Holder = null;
+        item.Deadline?.Cancel();
+        item.Deadline = null;
+    }
+
+    private void Settle(HostedRequest request, long ticket, LeaseEnd end, long milliseconds)
+    {
+        lock (Gate)
+        {
+            if (!held.TryGetValue(ticket, out QueueItem? item) || item.Holder != request.Session)
+            {
+                AnswerBool(request, false);
+                return;
+            }
+
+            switch (end)
+            {
+                case LeaseEnd.Completed:
+                    Release(item);
+                    bytes.Free(item.Value.Length);
+                    storage.WriteThen(storage.Change(StorageChangeKind.ItemRemoved, item.Number), request, () => AnswerBool(request, true));
+                    EndIfIdle();
+                    break;
+                case LeaseEnd.Abandoned:
+                    AnswerBool(request, true);
+                    Return(item);
+                    Serve();
+                    break;
+                case LeaseEnd.Renewed:
+                    SetDeadline(item, milliseconds);
+                    AnswerBool(request, true);
+                    break;
+                default:
+                    request.Refuse(FailureKind.BadRequest, $"A lease doesn't end in the way {(int)end}.");
+                    break;
+            }
+        }
+    }
+
+    private void Complete(HostedRequest request)
+    {
+        lock (Gate)
+        {
+            isCompleted = true;
+            storage.WriteThen(storage.Change(StorageChangeKind.Completed), request, () => request.Answer());
+            Serve();
+        }
+    }
+
+    private void Clear(HostedRequest request)
+    {
+        lock (Gate)
+        {
+            long count = WaitingItems;
+            while (WaitingItems > 0)
+            {
+                QueueItem item = returned.Count > 0 ? returned.Dequeue() : fresh.Dequeue();
+                bytes.Free(item.Value.Length);
+                storage.Write(StorageChangeKind.ItemRemoved, item.Number);
+            }
+
+            AnswerLong(request, count);
+            Serve();
+        }
+    }
+
+    private void AnswerState(HostedRequest request)
+    {
+        Span<byte> state = stackalloc byte[8 + 8 + 4 + 1];
+        lock (Gate)
+        {
+            BinaryPrimitives.WriteInt64LittleEndian(state, capacity);
+            BinaryPrimitives.WriteInt64LittleEndian(state[8..], WaitingItems);
+            BinaryPrimitives.WriteInt32LittleEndian(state[16..], held.Count);
+            state[20] = isCompleted ? (byte)1 : (byte)0;
+            request.Answer(state);
+        }
+    }
+
+    /// <summary>What who waits wants.</summary>
+    private sealed record Wish(int Most, bool IsLease, long Duration);
+
+    /// <summary>What is being added.</summary>
+    private sealed class Batch(byte[][] values)
+    {
+        public byte[][] Values => values;
+
+        public int Next { get; set; }
+
+        public void AnswerAdded(HostedRequest request)
+        {
+            Span<byte> count = stackalloc byte[4];
+            BinaryPrimitives.WriteInt32LittleEndian(count, Next);
+            request.Answer(count);
+        }
+    }
+}

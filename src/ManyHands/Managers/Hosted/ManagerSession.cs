@@ -1,0 +1,105 @@
+using System.Collections.Concurrent;
+
+namespace ManyHands.Managers;
+
+/// <summary>
+/// One user of a manager's objects: a connection, or the manager's own process. What it holds (locks, permits, items on lease, items not known to have arrived) is freed when it ends, however it ends.
+/// </summary>
+internal abstract class ManagerSession(string name)
+{
+    private readonly ConcurrentDictionary<HostedRequest, bool> waiting = new();
+    private readonly HashSet<HostedObject> touched = [];
+    private readonly Queue<(long Number, HostedQueue Queue, QueueItem Item, long Ticket)> underWay = new();
+    private readonly Lock gate = new();
+    private long deliveries;
+    private volatile bool isEnded;
+
+    /// <summary>For statistics and logs.</summary>
+    public string Name => name;
+
+    public bool IsEnded => isEnded;
+
+    public DateTimeOffset Since { get; } = TimeProvider.System.GetUtcNow();
+
+    public int WaitingRequests => waiting.Count;
+
+    /// <summary>Whether it must say that what it was given has arrived. The manager's own process has it in the moment that it is given.</summary>
+    public virtual bool ConfirmsDeliveries => true;
+
+    /// <summary>The object holds something for this session, and is to be told when that ends.</summary>
+    /// <returns>False if it has ended already.</returns>
+    public bool Touch(HostedObject target)
+    {
+        lock (gate)
+        {
+            if (isEnded)
+                return false;
+            touched.Add(target);
+            return true;
+        }
+    }
+
+    /// <summary>Answers with items that are on their way then: until the other side says that so many deliveries have arrived, they can come back. Deliveries are counted in the order of the answers.</summary>
+    public bool AnswerDelivering(HostedRequest request, HostedQueue queue, ReadOnlySpan<QueueItem> items, ReadOnlySpan<byte> head, ReadOnlySpan<byte> rest)
+    {
+        lock (gate)
+        {
+            if (!request.Answer(head, rest))
+                return false;
+            foreach (QueueItem item in items)
+                underWay.Enqueue((++deliveries, queue, item, item.Ticket));
+            return true;
+        }
+    }
+
+    /// <summary>Whose item was given last and may still come back; null if none.</summary>
+    public HostedQueue? OwingQueue
+    {
+        get
+        {
+            lock (gate)
+                return underWay.TryPeek(out (long Number, HostedQueue Queue, QueueItem Item, long Ticket) first) ? first.Queue : null;
+        }
+    }
+
+    /// <summary>The other side has got the first so many deliveries.</summary>
+    public void Arrived(long count)
+    {
+        while (true)
+        {
+            (long Number, HostedQueue Queue, QueueItem Item, long Ticket) first;
+            lock (gate)
+            {
+                if (!underWay.TryPeek(out first) || first.Number > count)
+                    return;
+                underWay.Dequeue();
+            }
+
+            first.Queue.Arrived(first.Item, first.Ticket, this);
+        }
+    }
+
+    public void Waits(HostedRequest request) => waiting[request] = true;
+
+    public void WaitsNoMore(HostedRequest request) => waiting.TryRemove(request, out _);
+
+    /// <summary>Frees what it holds, and ends what it waits for.</summary>
+    public void End()
+    {
+        HostedObject[] objects;
+        lock (gate)
+        {
+            if (isEnded)
+                return;
+            isEnded = true;
+            objects = [.. touched];
+            touched.Clear();
+            underWay.Clear();
+        }
+
+        foreach (HostedRequest request in waiting.Keys)
+            request.Target?.Withdraw(request, WithdrawalReason.SessionEnded);
+        foreach (HostedObject target in objects)
+            target.Leave(this);
+    }
+}

@@ -1,0 +1,85 @@
+using System.Diagnostics;
+
+namespace ManyHands.Managers;
+
+/// <summary>A request that a client has made and that is not answered yet. Completed once; what comes later is given back.</summary>
+internal sealed class PendingRequest(RemoteObject target, Operation operation, TimeSpan wait, RequestTraits traits, Action<ReadOnlyMemory<byte>>? undo, CancellationToken token)
+{
+    /// <summary>How long an answer is waited for that has to be awaited though its request was cancelled.</summary>
+    private static readonly long Patience = 2 * Stopwatch.Frequency;
+
+    private readonly TaskCompletionSource<ReadOnlyMemory<byte>> outcome = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private CancellationTokenRegistration registration;
+
+    public RemoteObject Target => target;
+
+    public Operation Operation => operation;
+
+    public bool IsRepeatable => (traits & RequestTraits.Repeatable) != 0;
+
+    public bool AnswerIsAwaited => (traits & RequestTraits.AnswerIsAwaited) != 0;
+
+    public CancellationToken Token => token;
+
+    public Task<ReadOnlyMemory<byte>> Task => outcome.Task;
+
+    public bool IsCompleted => outcome.Task.IsCompleted;
+
+    /// <summary>Under which it is known on the connection it was last sent on.</summary>
+    public uint Id { get; set; }
+
+    /// <summary>Kept as long as it can be sent (again).</summary>
+    public byte[]? Body { get; set; }
+
+    /// <summary>When it ends without an answer; <see cref="long.MaxValue"/> for never.</summary>
+    public long Due { get; set; } = long.MaxValue;
+
+    /// <summary>When its own waiting is over; the manager hears what is left of it.</summary>
+    public long WaitEnd { get; } = wait == Timeout.InfiniteTimeSpan ? long.MaxValue : Stopwatch.GetTimestamp() + (long)(wait.TotalSeconds * Stopwatch.Frequency);
+
+    /// <summary>What is left of its time to wait, in milliseconds, rounded up; -1 for ever.</summary>
+    public long MillisecondsLeft =>
+        WaitEnd == long.MaxValue ? -1 : Math.Max(0, (long)Math.Ceiling((WaitEnd - Stopwatch.GetTimestamp()) * 1000.0 / Stopwatch.Frequency));
+
+    public void Watch(Action<PendingRequest> canceled)
+    {
+        if (token.CanBeCanceled)
+            registration = token.UnsafeRegister(_ => canceled(this), null);
+    }
+
+    /// <summary>The manager's answer, a copy of it.</summary>
+    public void Answer(ReadOnlyMemory<byte> body)
+    {
+        registration.Dispose();
+        if (!outcome.TrySetResult(body))
+            undo?.Invoke(body);
+    }
+
+    /// <summary>The manager's refusal.</summary>
+    public void Refuse(Exception reason)
+    {
+        registration.Dispose();
+        if (reason is OperationCanceledException && token.IsCancellationRequested)
+            outcome.TrySetCanceled(token);
+        else
+            outcome.TrySetException(reason);
+    }
+
+    /// <summary>Its caller has cancelled.</summary>
+    public void Cancel()
+    {
+        if (AnswerIsAwaited)
+            Due = Stopwatch.GetTimestamp() + Patience;
+        else
+            outcome.TrySetCanceled(token);
+    }
+
+    /// <summary>It takes too long.</summary>
+    public void TimeOut(string message)
+    {
+        if (token.IsCancellationRequested)
+            outcome.TrySetCanceled(token);
+        else
+            outcome.TrySetException(new TimeoutException(message));
+    }
+}

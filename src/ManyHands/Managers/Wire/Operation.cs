@@ -1,0 +1,162 @@
+namespace ManyHands.Managers;
+
+/// <summary>What a request asks for. "Block" is a length (4) and as many bytes. The numbers never change.</summary>
+internal enum Operation : byte
+{
+    // Of the manager itself.
+
+    /// <summary>Kind (1), name, type's name. Answer: the object's number (4), and what its kind says about itself.</summary>
+    Open = 1,
+
+    /// <summary>Answer: nothing.</summary>
+    Ping = 2,
+
+    // Of a queue.
+
+    /// <summary>Count (4), then a block for each. Waits for room. Answer: how many were added (4): fewer if the time was over.</summary>
+    Enqueue = 10,
+
+    /// <summary>Most (4). Waits for the first. Answer: <see cref="TakeResult"/> (1), and if there are any, a count (4), then for each its ticket (8) and a block. Each is a delivery.</summary>
+    Dequeue = 11,
+
+    /// <summary>Milliseconds (8; -1 for as long as the holder lives). Waits. Answer: <see cref="TakeResult"/> (1), and if there is one, its ticket (8), how often it was given (4), a block.</summary>
+    Lease = 12,
+
+    /// <summary>Ticket (8), how it ends (1), milliseconds (8). Answer: whether it was still held (1).</summary>
+    Settle = 13,
+
+    /// <summary>Answer: nothing.</summary>
+    Complete = 14,
+
+    /// <summary>Answer: capacity (8), how many wait (8), are on lease (4), whether completed (1).</summary>
+    QueueState = 15,
+
+    /// <summary>Waits until nothing waits and nothing is on lease. Answer: whether (1).</summary>
+    Join = 16,
+
+    /// <summary>Removes all that waits. Answer: how many (8).</summary>
+    ClearQueue = 17,
+
+    // Of a dictionary.
+
+    /// <summary>Key block. Answer: whether there is one (1), and its block.</summary>
+    Get = 20,
+
+    /// <summary>Key block, value block. Answer: nothing.</summary>
+    Put = 21,
+
+    /// <summary>Key block, value block. Answer: whether it was added (1), and if not, the block that is there.</summary>
+    Add = 22,
+
+    /// <summary>Key block. Answer: whether there was one (1), and its block.</summary>
+    Remove = 23,
+
+    /// <summary>Key block, value block, comparand block. Answer: whether it was changed (1); if not, whether there is one (1), and its block.</summary>
+    ReplaceIf = 24,
+
+    /// <summary>Answer: how many (8).</summary>
+    Count = 25,
+
+    /// <summary>Answer: nothing.</summary>
+    Clear = 26,
+
+    /// <summary>Where to begin (8). Answer: where to go on (8; -1 at the end), count (4), a key block and a value block for each. A snapshot of each page, not of all.</summary>
+    Entries = 27,
+
+    // Of a list; indexes are 8 bytes.
+
+    /// <summary>Block. Answer: its index (8).</summary>
+    Append = 30,
+
+    /// <summary>Index. Answer: block.</summary>
+    GetAt = 31,
+
+    /// <summary>Index, block. Answer: nothing.</summary>
+    SetAt = 32,
+
+    /// <summary>Index, block. Answer: nothing.</summary>
+    InsertAt = 33,
+
+    /// <summary>Index. Answer: the block that was there.</summary>
+    RemoveAt = 34,
+
+    /// <summary>Where to begin (8), most (4). Answer: how many there are in all (8), count (4), a block for each.</summary>
+    Range = 35,
+
+    // Of a value.
+
+    /// <summary>Answer: block.</summary>
+    Read = 40,
+
+    /// <summary>Block. Answer: the block before.</summary>
+    Exchange = 41,
+
+    /// <summary>Block, comparand block. Answer: the block before.</summary>
+    CompareExchange = 42,
+
+    // Of locks and the like.
+
+    /// <summary>Waits. Answer: whether it was entered (1), the number of the stay (8), whether the holder before was lost (1).</summary>
+    Enter = 50,
+
+    /// <summary>Number of the stay (8). Answer: nothing.</summary>
+    Exit = 51,
+
+    /// <summary>Of a semaphore: waits. Answer: whether (1).</summary>
+    Acquire = 52,
+
+    /// <summary>Of a semaphore: count (4). Answer: how many there were (4).</summary>
+    Release = 53,
+
+    /// <summary>Of an event: waits. Answer: whether (1).</summary>
+    Await = 54,
+
+    /// <summary>Of an event. Answer: nothing.</summary>
+    Set = 55,
+
+    /// <summary>Of an event or a barrier. Answer: nothing.</summary>
+    Reset = 56,
+
+    /// <summary>Of a condition: number of the stay (8); waits, and enters again. Answer: whether it was notified (1), the number of the new stay (8), whether the holder before was lost (1).</summary>
+    WaitFor = 57,
+
+    /// <summary>Of a condition: number of the stay (8), count (4; -1 for all). Answer: nothing.</summary>
+    Notify = 58,
+
+    /// <summary>Of a barrier: whether an action is to be run (1); waits. Answer: <see cref="PassageResult"/> (1), index (4), phase (8).</summary>
+    Arrive = 59,
+
+    /// <summary>Of a barrier: the action is done; whether it succeeded (1). Answer: nothing.</summary>
+    ActionDone = 60,
+
+    /// <summary>Of a barrier. Answer: nothing.</summary>
+    Abort = 61,
+
+    /// <summary>Answer: what the kind says about its state.</summary>
+    State = 62,
+
+    // Of a service.
+
+    /// <summary>Which method, as <see cref="ServiceMethod.Signature"/> has it, and its arguments. Waits for it. Answer: its result.</summary>
+    Invoke = 70,
+}
+
+/// <summary>What came of a wait for an item.</summary>
+internal enum TakeResult : byte
+{
+    TimedOut = 0,
+    Taken = 1,
+
+    /// <summary>The queue is completed, and nothing can come any more.</summary>
+    Ended = 2,
+}
+
+/// <summary>What came of an arrival at a barrier.</summary>
+internal enum PassageResult : byte
+{
+    TimedOut = 0,
+    Passed = 1,
+
+    /// <summary>The last to arrive, with an action: run it, then say <see cref="Operation.ActionDone"/>.</summary>
+    RunAction = 2,
+}

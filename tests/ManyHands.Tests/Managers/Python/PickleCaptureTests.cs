@@ -1,0 +1,99 @@
+using System.Buffers;
+using System.Numerics;
+using ManyHands.Managers;
+using Xunit;
+
+namespace ManyHands.Tests.Managers;
+
+/// <summary>What CPython 3.8 to 3.13 was recorded to send.</summary>
+public sealed class PickleCaptureTests
+{
+    [Theory]
+    [InlineData("8004951000000000000000284e8c0564756d6d7994297d9474942e", "(None, 'dummy', (), {})")]
+    [InlineData("8004951e00000000000000284e8c06637265617465948c096765745f71756575659485947d9474942e", "(None, 'create', ('get_queue'), {})")]
+    [InlineData("8004957c000000000000008c072352455455524e948c0c37666264356132353962653094288c05656d707479948c0466756c6c948c03676574948c0a6765745f6e6f77616974948c046a6f696e948c03707574948c0a7075745f6e6f77616974948c057173697a65948c0873687574646f776e948c097461736b5f646f6e65947494869486942e", "('#RETURN', ('7fbd5a259be0', ('empty', 'full', 'get', 'get_nowait', 'join', 'put', 'put_nowait', 'qsize', 'shutdown', 'task_done')))")]
+    [InlineData("8004952100000000000000284e8c06696e63726566948c0c3766626435613235396265309485947d9474942e", "(None, 'incref', ('7fbd5a259be0'), {})")]
+    [InlineData("8004952100000000000000284e8c06646563726566948c0c3766626435613235396265309485947d9474942e", "(None, 'decref', ('7fbd5a259be0'), {})")]
+    [InlineData("8004952b00000000000000284e8c116163636570745f636f6e6e656374696f6e948c0b4d61696e50726f636573739485947d9474942e", "(None, 'accept_connection', ('MainProcess'), {})")]
+    [InlineData("8004951c00000000000000284e8c116e756d6265725f6f665f6f626a6563747394297d9474942e", "(None, 'number_of_objects', (), {})")]
+    [InlineData("8004951300000000000000284e8c0873687574646f776e94297d9474942e", "(None, 'shutdown', (), {})")]
+    [InlineData("8004950e000000000000008c072352455455524e944e86942e", "('#RETURN', None)")]
+    [InlineData("8004952200000000000000288c0c376662643561323539626530948c03707574948c0268699485947d9474942e", "('7fbd5a259be0', 'put', ('hi'), {})")]
+    [InlineData("8004955c00000000000000288c0c376662643561323539626530948c0370757494284b014bff4dffff4affffffff4affffff7f8a0500000080008a0800000000000000808a0d00000000000000000000000010473ff8000000000000884e749485947d9474942e", "('7fbd5a259be0', 'put', ((1, 255, 65535, -1, 2147483647, 2147483648, -9223372036854775808, 1267650600228229401496703205376, 1.5, True, None)), {})")]
+    [InlineData("8004952200000000000000288c0c376662643561323539626530948c03707574944302 00ff9485947d9474942e", "('7fbd5a259be0', 'put', (b'00FF'), {})")]
+    [InlineData("8004952c00000000000000288c0c376631616464313538363930948c03707574945d94284b018c0161945d944b02616585947d9474942e", "('7f1add158690', 'put', ([1, 'a', [2]]), {})")]
+    [InlineData("8004952f00000000000000288c0c376631616464313538363930948c03707574947d948c016b947d948c016e944b018594737385947d9474942e", "('7f1add158690', 'put', ({'k': {'n': (1)}}), {})")]
+    [InlineData("8004953d00000000000000288c0c376631616464313538363930948c0370757494297d94288c046974656d948c026b77948c0774696d656f7574944740040000000000007574942e", "('7f1add158690', 'put', (), {'item': 'kw', 'timeout': 2.5})")]
+    [InlineData("8004951c00000000000000288c0c376631616464313538363930948c0367657494297d9474942e", "('7f1add158690', 'get', (), {})")]
+    [InlineData("8004951e00000000000000288c0c376631616464313538363930948c0367657494898594 7d9474942e", "('7f1add158690', 'get', (False), {})")]
+    [InlineData("80049512000000000000008c072352455455524e948c0268699486942e", "('#RETURN', 'hi')")]
+    [InlineData("80049522000000000000008c06234552524f52948c065f7175657565948c05456d70747994939429529486942e", "('#ERROR', queue.Empty())")]
+    [InlineData("80049538000000000000008c06234552524f52948c086275696c74696e73948c0a56616c75654572726f729493948c096261642076616c7565944b078694529486942e", "('#ERROR', ValueError('bad value', 7))")]
+    [InlineData("8004952d000000000000008c06234552524f52948c086275696c74696e73948c084b65794572726f729493948c027a7a948594529486942e", "('#ERROR', KeyError('zz'))")]
+    [InlineData("8004952c000000000000008c06234552524f52948c086275696c74696e73948c0d53746f70497465726174696f6e94939429529486942e", "('#ERROR', StopIteration())")]
+    [InlineData("80049515000000000000008c057175657565948c0446756c6c9493942952942e", "queue.Full()")]
+    [InlineData("80049589000000000000008c062350524f585994288c085f5f6e6578745f5f948c0473656e64948c057468726f77948c05636c6f73659474948c186d756c746970726f63657373696e672e6d616e6167657273948c05546f6b656e9493942981948c084974657261746f72948c093132372e302e302e31944d0f1786948c0c37666264356130396565643094879462869486942e", "('#PROXY', (('__next__', 'send', 'throw', 'close'), Token('Iterator', ('127.0.0.1', 5903), '7fbd5a09eed0')))")]
+    [InlineData("800495a500000000000000288c0c376662643539656438333030948c06617070656e64948c186d756c746970726f63657373696e672e6d616e6167657273948c0c52656275696c6450726f78799493942868028c094c69737450726f787994939468028c05546f6b656e9493942981948c046c697374948c093132372e302e302e31944d101786948c0c376662643539656366623830948794628c067069636b6c65947d947494529485947d9474942e", "('7fbd59ed8300', 'append', (ListProxy of Token('list', ('127.0.0.1', 5904), '7fbd59ecfb80')), {})")]
+    [InlineData("80048c06234552524f528c0571756575658c05456d707479932952862e", "('#ERROR', queue.Empty())")]
+    [InlineData("80048c072352455455524e4e862e", "('#RETURN', None)")]
+    public void ARecordedFrame_IsRead(string hex, string expected) => Assert.Equal(expected, PythonText.Of(PickleReader.Read(Bytes(hex))));
+
+    public static TheoryData<string, object?> Values => new()
+    {
+        { "80049506000000000000004a000001002e", 65536L },
+        { "80049506000000000000008c02c3a9942e", "é" },
+        { "80049507000000000000004b014b0286942e", new PythonTuple(1L, 2L) },
+        { "8004951f000000000000008c086275696c74696e73948c0573 6c6963659493944b014b034e879452942e", new PythonSlice(1L, 3L, null) },
+        { "80049526000000000000008c056172726179948c0561727261799493948c0169944308010000000200000094869452942e", new[] { 1, 2 } },
+        { "8004952a000000000000008c086461746574696d65948c086461746574696d65949394430a07e8010200000000000094859452942e", new DateTime(2024, 1, 2) },
+        { "80049521000000000000008c07646563696d616c948c07446563696d616c9493948c03312e3594859452942e", 1.5m },
+        { "8004953a000000000000008c086275696c74696e73948c0a56616c75654572726f729493948c017894859452947d948c095f5f6e6f7465735f5f945d948c016e946173622e", new PythonError("builtins", "ValueError", new PythonTuple("x")) },
+    };
+
+    [Theory]
+    [MemberData(nameof(Values))]
+    public void ARecordedValue_IsRead(string hex, object? expected) => Assert.Equal(expected, PickleReader.Read(Bytes(hex)));
+
+    [Theory]
+    [InlineData("80049523000000000000008c086275696c74696e73948c096279746561727261799493944302616294859452942e")]
+    [InlineData("8005950d000000000000009602000000000000006162942e")]
+    public void ARecordedByteArray_IsRead(string hex) => Assert.Equal("ab"u8.ToArray(), Assert.IsType<PythonByteArray>(PickleReader.Read(Bytes(hex))).Bytes.ToArray());
+
+    [Fact]
+    public void ARecordedSet_IsRead()
+    {
+        PythonSet set = Assert.IsType<PythonSet>(PickleReader.Read(Bytes("80049507000000000000008f94284b01902e")));
+        Assert.False(set.IsFrozen);
+        Assert.Equal([1L], set);
+    }
+
+    [Fact]
+    public void WhatWeWrite_IsTheClosedSetThatStockClientsTake()
+    {
+        ArrayBufferWriter<byte> written = new();
+        PickleWriter.Write(written, new PythonTuple("#ERROR", new PythonError("queue", "Empty", PythonTuple.Empty)));
+        Assert.Equal("80048c06234552524f528c0571756575658c05456d70747993295286942e", Convert.ToHexStringLower(written.WrittenSpan));
+    }
+
+    [Theory]
+    [InlineData(long.MinValue)]
+    [InlineData(int.MinValue - 1L)]
+    [InlineData(-32769)]
+    [InlineData(-1)]
+    [InlineData(255)]
+    [InlineData(256)]
+    [InlineData(65536)]
+    [InlineData(int.MaxValue + 1L)]
+    [InlineData(0xFFFFFFFF)]
+    [InlineData(long.MaxValue)]
+    public void AnInteger_TakesNoMoreBytesThanPythonsOwn(long number)
+    {
+        ArrayBufferWriter<byte> written = new();
+        PickleWriter.Write(written, number);
+        Assert.Equal(number, PickleReader.Read(written.WrittenSpan));
+        if (written.WrittenSpan[2] == (byte)PickleOpcode.Long1)
+            Assert.Equal(((BigInteger)number).GetByteCount(), written.WrittenSpan[3]);
+    }
+
+    internal static byte[] Bytes(string hex) => Convert.FromHexString(hex.Replace(" ", "", StringComparison.Ordinal));
+}
