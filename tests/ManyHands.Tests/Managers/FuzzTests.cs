@@ -11,6 +11,9 @@ public sealed class FuzzTests : LeakChecked
     [Theory]
     [InlineData("pickle")]
     [InlineData("python-handshake")]
+    [InlineData("manager-handshake")]
+    [InlineData("manager-requests")]
+    [InlineData("manager-answers")]
     public async Task ATarget_KeepsItsPromises(string target)
     {
         string configuration = new DirectoryInfo(AppContext.BaseDirectory).Parent!.Name;
