@@ -47,10 +47,11 @@ public sealed partial class ManagerClient : IAsyncDisposable
     private readonly ManagerKey key;
     private readonly Link link;
     private readonly Lock gate = new();
-    private readonly List<(PendingRequest Request, bool IsNew)> parked = [];
+    private readonly List<PendingRequest> parked = [];
     private readonly CancellationTokenSource closing = new();
     private readonly Dictionary<(string, ObjectKind, Type), RemoteObject> known = [];
     private ClientConnection? connection;
+    private ClientConnection? beginning;
     private Task reconnecting = Task.CompletedTask;
     private ManagerClientState state = ManagerClientState.Reconnecting;
     private int reconnects;
@@ -121,23 +122,21 @@ public sealed partial class ManagerClient : IAsyncDisposable
             if (state == ManagerClientState.Closed)
                 return;
             state = ManagerClientState.Closed;
-            last = connection;
+            last = connection ?? beginning;
             connection = null;
-            waiting = [.. parked.Select(one => one.Request), .. last?.Unanswered ?? []];
+            waiting = [.. parked, .. last?.Unanswered ?? []];
             parked.Clear();
         }
 
         await closing.CancelAsync().ConfigureAwait(false);
-        await reconnecting.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 
         // Before the connection ends, which would tell them that it was lost.
         foreach (PendingRequest request in waiting)
             request.Refuse(new ObjectDisposedException(nameof(ManagerClient)));
+        last?.Leave();
+        await reconnecting.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         if (last is not null)
-        {
-            last.Leave();
             await Task.Run(last.Dispose).ConfigureAwait(false);
-        }
 
         closing.Dispose();
         StateChanged?.Invoke(ManagerClientState.Closed, null);
@@ -244,27 +243,42 @@ public sealed partial class ManagerClient : IAsyncDisposable
         }
     }
 
+    /// <summary>Has requests go by a connection: first those that wait for one, in their order, then new ones.</summary>
+    /// <exception cref="ConnectionLostException">It has ended already.</exception>
     private void Begin(ClientConnection opened)
     {
-        (PendingRequest Request, bool IsNew)[] waiting;
-        opened.Start();
         lock (gate)
+            beginning = opened;
+        opened.Start();
+        while (true)
         {
-            if (state == ManagerClientState.Closed)
+            PendingRequest[] waiting;
+            lock (gate)
             {
-                opened.Leave();
-                _ = Task.Run(opened.Dispose);
-                return;
+                if (state == ManagerClientState.Closed || opened.IsOver)
+                {
+                    beginning = null;
+                    break;
+                }
+
+                waiting = [.. parked];
+                parked.Clear();
+                if (waiting.Length == 0)
+                {
+                    beginning = null;
+                    connection = opened;
+                    state = ManagerClientState.Connected;
+                    return;
+                }
             }
 
-            connection = opened;
-            state = ManagerClientState.Connected;
-            waiting = [.. parked];
-            parked.Clear();
+            foreach (PendingRequest request in waiting)
+                Resend(opened, request);
         }
 
-        foreach ((PendingRequest request, _) in waiting)
-            Task.Run(() => Resend(opened, request));
+        opened.Leave();
+        if (State != ManagerClientState.Closed)
+            throw new ConnectionLostException($"The connection to the manager at {EndPoint} ended as soon as it was made.");
     }
 
     private void Resend(ClientConnection opened, PendingRequest request)
@@ -272,7 +286,7 @@ public sealed partial class ManagerClient : IAsyncDisposable
         try
         {
             if (!opened.TrySend(request, Link.NumberOn(opened, request.Target), request.Body))
-                Park(request, isNew: true);
+                Park(request);
         }
         catch (Exception reason)
         {
@@ -298,8 +312,8 @@ public sealed partial class ManagerClient : IAsyncDisposable
         {
             if (request.IsCompleted)
                 continue;
-            if (isCurrent && request.IsRepeatable && !request.Token.IsCancellationRequested)
-                Park(request, isNew: false);
+            if (request.IsRepeatable && !request.Token.IsCancellationRequested)
+                Park(request);
             else
                 request.Refuse(new ConnectionLostException($"The connection to the manager at {EndPoint} was lost before the answer to {request.Operation} of {request.Target} came; whether it was done isn't known. {reason?.Message}", reason));
         }
@@ -343,7 +357,7 @@ public sealed partial class ManagerClient : IAsyncDisposable
             if (state != ManagerClientState.Reconnecting)
                 return;
             state = ManagerClientState.Disconnected;
-            waiting = [.. parked.Select(one => one.Request)];
+            waiting = [.. parked];
             parked.Clear();
         }
 
@@ -356,7 +370,7 @@ public sealed partial class ManagerClient : IAsyncDisposable
         new($"The connection to the manager at {EndPoint} was lost, and none was to be had within {options.ReconnectTimeout.TotalSeconds:0.#} s (ManagerClientOptions.ReconnectTimeout); this was not done. {reason?.Message}", reason);
 
     /// <summary>Has it wait for a connection.</summary>
-    private void Park(PendingRequest request, bool isNew)
+    private void Park(PendingRequest request)
     {
         lock (gate)
         {
@@ -372,7 +386,7 @@ public sealed partial class ManagerClient : IAsyncDisposable
                 return;
             }
 
-            parked.Add((request, isNew));
+            parked.Add(request);
             if (state == ManagerClientState.Disconnected)
             {
                 state = ManagerClientState.Reconnecting;
@@ -387,8 +401,8 @@ public sealed partial class ManagerClient : IAsyncDisposable
         ClientConnection? current;
         lock (gate)
         {
-            parked.RemoveAll(one => one.Request == request);
-            current = connection;
+            parked.Remove(request);
+            current = connection ?? beginning;
         }
 
         current?.Cancel(request);
@@ -400,6 +414,16 @@ public sealed partial class ManagerClient : IAsyncDisposable
         private static readonly ManagerItself Opener = new();
 
         public override object? Epoch
+        {
+            get
+            {
+                lock (client.gate)
+                    return client.connection ?? client.beginning;
+            }
+        }
+
+        /// <summary>The one that new requests go by; null while there is none, and while those that waited for one go first.</summary>
+        private ClientConnection? Current
         {
             get
             {
@@ -423,7 +447,7 @@ public sealed partial class ManagerClient : IAsyncDisposable
             request.Watch(client.Canceled);
             if (request.IsRepeatable)
                 request.Body = body.ToArray();
-            if (Epoch is ClientConnection connection && connection.TrySend(request, NumberOn(connection, target), body.Span))
+            if (Current is { } connection && connection.TrySend(request, NumberOn(connection, target), body.Span))
             {
                 // Cancelled before it had an id, so that nobody could be told.
                 if (token.IsCancellationRequested)
@@ -434,7 +458,7 @@ public sealed partial class ManagerClient : IAsyncDisposable
             }
 
             request.Body ??= body.ToArray();
-            client.Park(request, isNew: true);
+            client.Park(request);
             return request.Task;
         }
 
@@ -447,10 +471,10 @@ public sealed partial class ManagerClient : IAsyncDisposable
         public override ReadOnlyMemory<byte> Open(RemoteObject target)
         {
             ObjectDisposedException.ThrowIf(client.State == ManagerClientState.Closed, client);
-            PendingRequest request = OpenRequest(target, out byte[] body);
+            PendingRequest request = OpenRequest(target, RequestTraits.Repeatable, out byte[] body);
             request.Body = body;
-            if (Epoch is not ClientConnection connection || !connection.TrySend(request, 0, body))
-                client.Park(request, isNew: true);
+            if (Current is not { } connection || !connection.TrySend(request, 0, body))
+                client.Park(request);
             else
                 connection.Look(request);
             return request.Task.GetAwaiter().GetResult()[sizeof(int)..];
@@ -463,24 +487,32 @@ public sealed partial class ManagerClient : IAsyncDisposable
                 return opened.Number;
             if (target == Opener)
                 return 0;
-            PendingRequest request = OpenRequest(target, out byte[] body);
+            PendingRequest request = OpenRequest(target, RequestTraits.None, out byte[] body);
             if (!connection.TrySend(request, 0, body))
                 return 0;
             connection.Look(request);
-            PayloadReader reader = new(request.Task.GetAwaiter().GetResult());
-            int number = reader.ReadUnmanaged<int>();
-            target.Opened = new(connection, number);
-            return number;
+            try
+            {
+                PayloadReader reader = new(request.Task.GetAwaiter().GetResult());
+                int number = reader.ReadUnmanaged<int>();
+                target.Opened = new(connection, number);
+                return number;
+            }
+            catch (ConnectionLostException)
+            {
+                // What was to be sent finds that out too, and waits for the next one.
+                return 0;
+            }
         }
 
-        private static PendingRequest OpenRequest(RemoteObject target, out byte[] body)
+        private static PendingRequest OpenRequest(RemoteObject target, RequestTraits traits, out byte[] body)
         {
             using PayloadWriter writer = new(64);
             writer.WriteByte((byte)target.Kind);
             writer.WriteString(target.Name);
             writer.WriteString(target.TypeName);
             body = writer.WrittenSpan.ToArray();
-            return new PendingRequest(Opener, Operation.Open, Timeout.InfiniteTimeSpan, RequestTraits.Repeatable, null, default);
+            return new PendingRequest(Opener, Operation.Open, Timeout.InfiniteTimeSpan, traits, null, default);
         }
 
         private sealed class ManagerItself() : RemoteObject(null!, "", ObjectKind.Manager, "");

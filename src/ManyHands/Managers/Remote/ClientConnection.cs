@@ -25,7 +25,10 @@ internal sealed class ClientConnection : IDisposable
     private readonly Action<ClientConnection, Exception?> ended;
     private readonly Dictionary<uint, PendingRequest> pending = [];
     private readonly Lock gate = new();
+#pragma warning disable CA2213 // A caller that looks may set it after the end, and it has nothing of the system's.
     private readonly AutoResetEvent due = new(false);
+#pragma warning restore CA2213
+    private readonly Lock disposing = new();
     private readonly Spinning spinning = new();
     private readonly Thread reader;
     private Task<int>? tlsRead;
@@ -35,6 +38,7 @@ internal sealed class ClientConnection : IDisposable
     private long arrived;
     private long saidArrived;
     private long lastUse;
+    private bool isDisposed;
 
     public ClientConnection(WireStream stream, int largest, Action<ClientConnection, Exception?> ended)
     {
@@ -160,13 +164,20 @@ internal sealed class ClientConnection : IDisposable
     public void Dispose()
     {
         Fail(null);
-        if (reader != Thread.CurrentThread && reader.ThreadState != System.Threading.ThreadState.Unstarted)
-            reader.Join();
-        outgoing.Dispose();
-        stream.Dispose();
-        if (tlsRead is null)
-            incoming.Dispose();
-        due.Dispose();
+
+        // Who has lost it and who disposes of the client may come at the same time; both rely on its end.
+        lock (disposing)
+        {
+            if (isDisposed)
+                return;
+            isDisposed = true;
+            if (reader != Thread.CurrentThread && reader.ThreadState != System.Threading.ThreadState.Unstarted)
+                reader.Join();
+            outgoing.Dispose();
+            stream.Dispose();
+            if (tlsRead is null)
+                incoming.Dispose();
+        }
     }
 
     private bool IsDue
