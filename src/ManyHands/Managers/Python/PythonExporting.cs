@@ -1,3 +1,5 @@
+using ManyHands.Serialization;
+
 namespace ManyHands.Managers;
 
 /// <summary>Which objects Python clients can use, and which they can make.</summary>
@@ -7,11 +9,16 @@ internal static class PythonExporting
     public static PythonExport? Of(HostedObject hosted, string typeId, string ident, bool isCreated) => hosted switch
     {
         HostedQueue queue => new PythonExportedQueue(queue, typeId, ident) { IsCreated = isCreated },
-        _ => null,
+        HostedDictionary dictionary when isCreated && typeId == "Namespace" => new PythonExportedNamespace(dictionary, typeId, ident) { IsCreated = true },
+        HostedDictionary dictionary => new PythonExportedDictionary(dictionary, typeId, ident) { IsCreated = isCreated },
+        HostedList list => new PythonExportedList(list, typeId, ident) { IsCreated = isCreated },
+        HostedValue => new PythonExportedValue(hosted, typeId, ident) { IsCreated = isCreated },
+        HostedService service => new PythonExportedService(service, typeId, ident),
+        _ => OfKind(hosted, typeId, ident, isCreated),
     };
 
     /// <summary>Whether it is one of a <c>SyncManager</c>'s own types.</summary>
-    public static bool Makes(string typeId) => typeId is "Queue" or "JoinableQueue";
+    public static bool Makes(string typeId) => typeId is "Queue" or "JoinableQueue" or "dict" or "list" or "Array" or "Value" or "Namespace";
 
     /// <summary>A new object for a client.</summary>
     /// <exception cref="PythonRaisedException">The arguments don't fit.</exception>
@@ -21,6 +28,7 @@ internal static class PythonExporting
     public static void End(PythonExport export)
     {
         export.Hosted.Stop();
+        (export.Hosted as HostedValue)?.Free();
         PythonSession session = new("the end of an object");
         Operation? clear = export.Hosted.Kind switch
         {
@@ -34,14 +42,58 @@ internal static class PythonExporting
         session.EndAll();
     }
 
-    private static HostedQueue MakeHosted(string typeId, string ident, PythonArguments arguments, StoredBytes bytes)
+    // What only passes on what it is asked.
+    private static PythonExport? OfKind(HostedObject hosted, string typeId, string ident, bool isCreated) => hosted.Kind switch
+    {
+        ObjectKind.Lock => new PythonExportedLock(hosted, typeId, ident) { IsCreated = isCreated, IsOwned = typeId == "RLock" },
+        ObjectKind.Condition => new PythonExportedCondition(hosted, typeId, ident) { IsCreated = isCreated, IsOwned = true },
+        ObjectKind.Semaphore => new PythonExportedSemaphore(hosted, typeId, ident) { IsCreated = isCreated },
+        ObjectKind.Event => new PythonExportedEvent(hosted, typeId, ident) { IsCreated = isCreated },
+        ObjectKind.Barrier => new PythonExportedBarrier(hosted, typeId, ident) { IsCreated = isCreated },
+        _ => null,
+    };
+
+    private static HostedObject MakeHosted(string typeId, string ident, PythonArguments arguments, StoredBytes bytes)
     {
         switch (typeId)
         {
+            case "dict" or "Namespace":
+                HostedDictionary dictionary = new(ident, ItemFormat<object>.TypeName, hasPlainKeys: true, bytes, default, null) { KeyItems = PythonItems<object>.Instance, Items = PythonItems<object>.Instance };
+                Fill(new PythonExportedDictionary(dictionary, typeId, ident), arguments.As("update"));
+                return dictionary;
+            case "list":
+                object? items = arguments.Bind(0, "iterable")[0];
+                return MakeList(ident, items == PythonArguments.Missing ? PythonTuple.Empty : items, bytes);
+            case "Array":
+                return MakeList(ident, arguments.Bind(2, "typecode", "sequence", "lock")[1], bytes);
+            case "Value":
+                return new HostedValue(ident, ItemFormat<object>.TypeName, Plain(arguments.Bind(2, "typecode", "value", "lock")[1]), bytes) { Items = PythonItems<object>.Instance };
             default:
                 object? size = arguments.Bind(0, "maxsize")[0];
                 long capacity = size == PythonArguments.Missing ? 0 : Math.Max(0, arguments.Integer(size, "maxsize"));
                 return new HostedQueue(ident, ItemFormat<object>.TypeName, capacity, bytes, default, null) { Items = PythonItems<object>.Instance };
         }
+    }
+
+    private static HostedList MakeList(string ident, object? items, StoredBytes bytes)
+    {
+        HostedList list = new(ident, ItemFormat<object>.TypeName, bytes) { Items = PythonItems<object>.Instance };
+        Fill(new PythonExportedList(list, "list", ident), new("extend", new([items]), new()));
+        return list;
+    }
+
+    // Nothing of it waits, so it is done when the call returns.
+    private static void Fill(PythonExport export, PythonArguments arguments)
+    {
+        PythonSession session = new("the making of an object");
+        export.CallAsync(session, arguments).GetAwaiter().GetResult();
+        session.EndAll();
+    }
+
+    private static byte[] Plain(object? value)
+    {
+        using PayloadWriter writer = new();
+        PythonItems<object>.Instance.Write(writer, value, "value");
+        return writer.WrittenSpan.ToArray();
     }
 }
