@@ -385,13 +385,18 @@ public sealed partial class ManagerClient : IAsyncDisposable
     {
         request.Cancel();
         ClientConnection? current;
+        bool wasParked;
         lock (gate)
         {
-            parked.RemoveAll(one => one.Request == request);
+            wasParked = parked.RemoveAll(one => one.Request == request) > 0;
             current = connection;
         }
 
-        current?.Cancel(request);
+        // No answer can come to what was not sent.
+        if (wasParked)
+            request.Refuse(new OperationCanceledException(request.Token));
+        else
+            current?.Cancel(request);
     }
 
     /// <summary>The way of requests over whatever connection there is.</summary>
@@ -418,7 +423,7 @@ public sealed partial class ManagerClient : IAsyncDisposable
             if (body.Length + 64 > client.options.MaxMessageSize)
                 throw new UnsendableCallException($"{target}: {body.Length:N0} bytes are more than one message may have ({client.options.MaxMessageSize:N0}, ManagerClientOptions.MaxMessageSize). Send it in parts, or put it into a file and send its name.");
             PendingRequest request = new(target, operation, wait, traits, undo, token);
-            if (client.options.CallTimeout != Timeout.InfiniteTimeSpan && request.WaitEnd != long.MaxValue)
+            if (client.options.CallTimeout != Timeout.InfiniteTimeSpan && request.WaitEnd != long.MaxValue && !request.AnswerIsOwed)
                 request.Due = request.WaitEnd + (long)(client.options.CallTimeout.TotalSeconds * Stopwatch.Frequency);
             request.Watch(client.Canceled);
             if (request.IsRepeatable)

@@ -33,6 +33,11 @@ internal abstract class HostedObject(string name, ObjectKind kind, string typeNa
     {
     }
 
+    /// <summary>What the session was given under that ticket has arrived.</summary>
+    public virtual void Arrived(object? item, long ticket, ManagerSession session)
+    {
+    }
+
     /// <summary>The manager stops: whoever waits is told.</summary>
     public abstract void Stop();
 

@@ -127,12 +127,12 @@ internal sealed class HostedQueue : WaitingObject
     }
 
     /// <summary>An item that was given for good has arrived: it is its receiver's.</summary>
-    public void Arrived(QueueItem item, long ticket, ManagerSession session)
+    public override void Arrived(object? item, long ticket, ManagerSession session)
     {
         lock (Gate)
         {
-            if (item.Holder == session && item.Ticket == ticket)
-                Remove(item);
+            if (item is QueueItem given && given.Holder == session && given.Ticket == ticket)
+                Remove(given);
         }
     }
 

@@ -9,7 +9,7 @@ internal abstract class ManagerSession(string name)
 {
     private readonly ConcurrentDictionary<HostedRequest, bool> waiting = new();
     private readonly HashSet<HostedObject> touched = [];
-    private readonly Queue<(long Number, HostedQueue Queue, QueueItem Item, long Ticket)> underWay = new();
+    private readonly Queue<(long Number, HostedObject Source, QueueItem? Item, long Ticket)> underWay = new();
     private readonly Lock gate = new();
     private long deliveries;
     private volatile bool isEnded;
@@ -52,13 +52,25 @@ internal abstract class ManagerSession(string name)
         }
     }
 
+    /// <summary>The same with what is no item, and is known by its ticket.</summary>
+    public bool AnswerDelivering(HostedRequest request, HostedObject source, long ticket, ReadOnlySpan<byte> answer)
+    {
+        lock (gate)
+        {
+            if (!request.Answer(answer))
+                return false;
+            underWay.Enqueue((++deliveries, source, null, ticket));
+            return true;
+        }
+    }
+
     /// <summary>Whose item was given last and may still come back; null if none.</summary>
     public HostedQueue? OwingQueue
     {
         get
         {
             lock (gate)
-                return underWay.TryPeek(out (long Number, HostedQueue Queue, QueueItem Item, long Ticket) first) ? first.Queue : null;
+                return underWay.TryPeek(out (long Number, HostedObject Source, QueueItem? Item, long Ticket) first) ? first.Source as HostedQueue : null;
         }
     }
 
@@ -67,7 +79,7 @@ internal abstract class ManagerSession(string name)
     {
         while (true)
         {
-            (long Number, HostedQueue Queue, QueueItem Item, long Ticket) first;
+            (long Number, HostedObject Source, QueueItem? Item, long Ticket) first;
             lock (gate)
             {
                 if (!underWay.TryPeek(out first) || first.Number > count)
@@ -75,7 +87,7 @@ internal abstract class ManagerSession(string name)
                 underWay.Dequeue();
             }
 
-            first.Queue.Arrived(first.Item, first.Ticket, this);
+            first.Source.Arrived(first.Item, first.Ticket, this);
         }
     }
 

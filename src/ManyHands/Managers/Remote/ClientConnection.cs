@@ -291,7 +291,7 @@ internal sealed class ClientConnection : IDisposable
                 }
 
                 // Nobody may wait for it any more; then it is given back, which has to be said before it is said that it has arrived.
-                request.Answer(answer);
+                request.Answer(answer, this);
                 CountDeliveries(request.Operation, answer);
                 break;
             case MessageKind.Farewell:
@@ -303,7 +303,9 @@ internal sealed class ClientConnection : IDisposable
 
     private void CountDeliveries(Operation operation, ReadOnlySpan<byte> answer)
     {
-        if (operation == Operation.Dequeue && answer.Length >= 5 && answer[0] == (byte)TakeResult.Taken)
+        if (operation == Operation.Await && answer is [1])
+            Interlocked.Increment(ref arrived);
+        else if (operation == Operation.Dequeue && answer.Length >= 5 && answer[0] == (byte)TakeResult.Taken)
             Interlocked.Add(ref arrived, BinaryPrimitives.ReadInt32LittleEndian(answer[1..]));
     }
 

@@ -13,6 +13,9 @@ internal enum RequestTraits
 
     /// <summary>When it is cancelled, its caller has to wait for the answer all the same.</summary>
     AnswerIsAwaited = 2,
+
+    /// <summary>However long that takes: the answer brings what the caller must have, and its time to wait isn't a bound for it.</summary>
+    AnswerIsOwed = 4,
 }
 
 /// <summary>The way from an object's user to the manager that has it: a connection, or none if the manager is in this process.</summary>

@@ -3,21 +3,38 @@ using System.Diagnostics;
 namespace ManyHands.Managers;
 
 /// <summary>A request that a client has made and that is not answered yet. Completed once; what comes later is given back.</summary>
-internal sealed class PendingRequest(RemoteObject target, Operation operation, TimeSpan wait, RequestTraits traits, Action<ReadOnlyMemory<byte>>? undo, CancellationToken token)
+internal sealed class PendingRequest
 {
     /// <summary>How long an answer is waited for that has to be awaited though its request was cancelled.</summary>
     private static readonly long Patience = 2 * Stopwatch.Frequency;
 
-    private readonly TaskCompletionSource<ReadOnlyMemory<byte>> outcome = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly RequestTraits traits;
+    private readonly Action<ReadOnlyMemory<byte>>? undo;
+    private readonly CancellationToken token;
+    private readonly TaskCompletionSource<ReadOnlyMemory<byte>> outcome;
     private CancellationTokenRegistration registration;
+    private object? answeredOn;
 
-    public RemoteObject Target => target;
+    public PendingRequest(RemoteObject target, Operation operation, TimeSpan wait, RequestTraits traits, Action<ReadOnlyMemory<byte>>? undo, CancellationToken token)
+    {
+        Target = target;
+        Operation = operation;
+        this.traits = traits;
+        this.undo = undo;
+        this.token = token;
+        outcome = new(this, TaskCreationOptions.RunContinuationsAsynchronously);
+        WaitEnd = wait == Timeout.InfiniteTimeSpan ? long.MaxValue : Stopwatch.GetTimestamp() + (long)(wait.TotalSeconds * Stopwatch.Frequency);
+    }
 
-    public Operation Operation => operation;
+    public RemoteObject Target { get; }
+
+    public Operation Operation { get; }
 
     public bool IsRepeatable => (traits & RequestTraits.Repeatable) != 0;
 
-    public bool AnswerIsAwaited => (traits & RequestTraits.AnswerIsAwaited) != 0;
+    public bool AnswerIsAwaited => (traits & (RequestTraits.AnswerIsAwaited | RequestTraits.AnswerIsOwed)) != 0;
+
+    public bool AnswerIsOwed => (traits & RequestTraits.AnswerIsOwed) != 0;
 
     public CancellationToken Token => token;
 
@@ -35,7 +52,7 @@ internal sealed class PendingRequest(RemoteObject target, Operation operation, T
     public long Due { get; set; } = long.MaxValue;
 
     /// <summary>When its own waiting is over; the manager hears what is left of it.</summary>
-    public long WaitEnd { get; } = wait == Timeout.InfiniteTimeSpan ? long.MaxValue : Stopwatch.GetTimestamp() + (long)(wait.TotalSeconds * Stopwatch.Frequency);
+    public long WaitEnd { get; }
 
     /// <summary>What is left of its time to wait, in milliseconds, rounded up; -1 for ever.</summary>
     public long MillisecondsLeft =>
@@ -47,10 +64,14 @@ internal sealed class PendingRequest(RemoteObject target, Operation operation, T
             registration = token.UnsafeRegister(_ => canceled(this), null);
     }
 
+    /// <summary>The connection that the answer came on; null if it was none.</summary>
+    public static object? AnsweredOn(Task<ReadOnlyMemory<byte>> task) => (task.AsyncState as PendingRequest)?.answeredOn;
+
     /// <summary>The manager's answer, a copy of it.</summary>
-    public void Answer(ReadOnlyMemory<byte> body)
+    public void Answer(ReadOnlyMemory<byte> body, object? connection = null)
     {
         registration.Dispose();
+        answeredOn = connection;
         if (!outcome.TrySetResult(body))
             undo?.Invoke(body);
     }
@@ -68,6 +89,8 @@ internal sealed class PendingRequest(RemoteObject target, Operation operation, T
     /// <summary>Its caller has cancelled.</summary>
     public void Cancel()
     {
+        if (AnswerIsOwed)
+            return;
         if (AnswerIsAwaited)
             Due = Stopwatch.GetTimestamp() + Patience;
         else

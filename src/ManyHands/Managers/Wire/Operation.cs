@@ -102,19 +102,22 @@ internal enum Operation : byte
 
     // Of locks and the like.
 
-    /// <summary>Waits. Answer: whether it was entered (1), the number of the stay (8), whether the holder before was lost (1).</summary>
+    /// <summary>
+    /// Of a lock, or of a condition for its lock. Waits, also for a stay of the same session: levels of a reentrant lock are counted by its users. Answer: whether it was entered (1), and if so, the number of the stay (8), whether the
+    /// holder before was lost (1). A lock says about itself whether it is reentrant (1).
+    /// </summary>
     Enter = 50,
 
-    /// <summary>Number of the stay (8). Answer: nothing.</summary>
+    /// <summary>Of a lock, or of a condition for its lock. Number of the stay (8), then, which may be missing, whether it is abandoned by that (1), so that the next is told. Answer: nothing.</summary>
     Exit = 51,
 
-    /// <summary>Of a semaphore: waits. Answer: whether (1).</summary>
+    /// <summary>Of a semaphore: waits. Answer: whether (1). A semaphore says about itself its maximum (4).</summary>
     Acquire = 52,
 
     /// <summary>Of a semaphore: count (4). Answer: how many there were (4).</summary>
     Release = 53,
 
-    /// <summary>Of an event: waits. Answer: whether (1).</summary>
+    /// <summary>Of an event: waits. Answer: whether (1); if so it is a delivery. An event says about itself its <see cref="SharedEventMode"/> (1).</summary>
     Await = 54,
 
     /// <summary>Of an event. Answer: nothing.</summary>
@@ -123,22 +126,25 @@ internal enum Operation : byte
     /// <summary>Of an event or a barrier. Answer: nothing.</summary>
     Reset = 56,
 
-    /// <summary>Of a condition: number of the stay (8); waits, and enters again. Answer: whether it was notified (1), the number of the new stay (8), whether the holder before was lost (1).</summary>
+    /// <summary>
+    /// Of a condition: number of the stay (8); waits, and enters again, which no time ends. Answer: whether it was notified (1; not if it was cancelled or out of time), the number of the new stay (8), whether the holder before was
+    /// lost (1). A condition says about itself whether its lock is reentrant (1) and that lock's name, or null if it has one of its own.
+    /// </summary>
     WaitFor = 57,
 
     /// <summary>Of a condition: number of the stay (8), count (4; -1 for all). Answer: nothing.</summary>
     Notify = 58,
 
-    /// <summary>Of a barrier: whether an action is to be run (1); waits. Answer: <see cref="PassageResult"/> (1), index (4), phase (8).</summary>
+    /// <summary>Of a barrier: whether an action is to be run (1); waits. Answer: <see cref="PassageResult"/> (1), and unless the time was over, index (4), phase (8). A barrier says about itself how many have to come (4).</summary>
     Arrive = 59,
 
-    /// <summary>Of a barrier: the action is done; whether it succeeded (1). Answer: nothing.</summary>
+    /// <summary>Of a barrier: the action is done; whether it succeeded (1), of which phase (8). Answer: nothing.</summary>
     ActionDone = 60,
 
     /// <summary>Of a barrier. Answer: nothing.</summary>
     Abort = 61,
 
-    /// <summary>Answer: what the kind says about its state.</summary>
+    /// <summary>Answer: of a lock, whether it is held (1); of a semaphore, how many permits are there (4); of an event, whether it is set (1); of a condition, how many wait (4); of a barrier, how many have come (4), whether it is broken (1).</summary>
     State = 62,
 
     // Of a service.
