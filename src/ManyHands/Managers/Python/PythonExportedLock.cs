@@ -106,7 +106,14 @@ internal class PythonExportedLock(HostedObject hosted, string typeId, string ide
             holder = null;
         }
 
-        await stay.Session.AskAsync(Hosted, Operation.Exit, body: BitConverter.GetBytes(stay.Number)).ConfigureAwait(false);
+        try
+        {
+            await stay.Session.AskAsync(Hosted, Operation.Exit, body: BitConverter.GetBytes(stay.Number)).ConfigureAwait(false);
+        }
+        catch (Exception reason) when (stay.Session != session && reason is (OperationCanceledException or PythonRaisedException))
+        {
+            // Its holder has ended meanwhile, and it is free by that.
+        }
     }
 
     // By whomever.

@@ -75,6 +75,9 @@ internal sealed class PythonExportedBarrier(HostedObject hosted, string typeId, 
 {
     private static readonly string[] Methods = ["abort", "reset", "wait"];
 
+    /// <summary>How long a wait lasts for which nothing else is said, as Python gave it.</summary>
+    public object? DefaultTimeout { get; init; }
+
     public override IReadOnlyList<string> Exposed => Methods;
 
     public override bool Has(string method) => method == "__getattribute__" || base.Has(method);
@@ -84,7 +87,8 @@ internal sealed class PythonExportedBarrier(HostedObject hosted, string typeId, 
         switch (arguments.Method)
         {
             case "wait":
-                return await WaitAsync(session, arguments.Wait(arguments.Bind(0, "timeout")[0], negativeIsNone: true)).ConfigureAwait(false);
+                object? timeout = arguments.Bind(0, "timeout")[0];
+                return await WaitAsync(session, arguments.Wait(timeout is null || timeout == PythonArguments.Missing ? DefaultTimeout : timeout, negativeIsNone: true)).ConfigureAwait(false);
             case "abort":
                 arguments.None();
                 await session.AskAsync(Hosted, Operation.Abort).ConfigureAwait(false);
@@ -124,7 +128,6 @@ internal sealed class PythonExportedBarrier(HostedObject hosted, string typeId, 
         ReadOnlyMemory<byte> answer = await session.AskAsync(Hosted, Operation.Arrive, wait, new byte[1]).ConfigureAwait(false);
         if ((PassageResult)answer.Span[0] == PassageResult.Passed)
             return (long)BitConverter.ToInt32(answer.Span[1..]);
-        await session.AskAsync(Hosted, Operation.Abort).ConfigureAwait(false);
         throw new PythonRaisedException(new("threading", "BrokenBarrierError", PythonTuple.Empty));
     }
 }
