@@ -162,6 +162,9 @@ internal sealed class PayloadWriter : IBufferWriter<byte>, IDisposable
     /// <summary>Overwrites four bytes written earlier; for lengths that are known only afterwards.</summary>
     public void PatchInt32(int position, int value) => MemoryMarshal.Write(Whole.Slice(position, sizeof(int)), in value);
 
+    /// <summary>The same, eight bytes.</summary>
+    public void PatchInt64(int position, long value) => MemoryMarshal.Write(Whole.Slice(position, sizeof(long)), in value);
+
     public void Dispose()
     {
         byte[] returned = buffer;

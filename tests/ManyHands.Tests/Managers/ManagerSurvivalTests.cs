@@ -278,14 +278,14 @@ public sealed class ManagerSurvivalTests : LeakChecked
         Assert.False(held.TryComplete());
     }
 
-    private static int FreePort()
+    internal static int FreePort()
     {
         using Socket probe = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
         probe.Bind(new IPEndPoint(IPAddress.Loopback, 0));
         return ((IPEndPoint)probe.LocalEndPoint!).Port;
     }
 
-    private static async Task<ManagerClient> ConnectWhenThereAsync(int port, string key)
+    internal static async Task<ManagerClient> ConnectWhenThereAsync(int port, string key)
     {
         long startedAt = Stopwatch.GetTimestamp();
         while (true)

@@ -65,6 +65,33 @@ internal static class ManagerWork
         });
         server.RegisterQueue<int>("tasks");
         server.RegisterQueue<long>("results");
+        server.RegisterDictionary<string, int>("stock");
+        server.RegisterDictionary<object, object?>("plain");
         await server.RunAsync();
+    }
+
+    /// <summary>A manager with a dictionary; writes its port into the gate's file.</summary>
+    public static async Task ServeDataAsync(string key, string portFile)
+    {
+        await using ManagerServer server = new(new ManagerOptions { Key = ManagerKey.FromBytes(Convert.FromBase64String(key)) });
+        server.RegisterDictionary<string, int>("stock");
+        server.Start();
+        await File.WriteAllTextAsync(portFile + ".new", PortOf(server).ToString(System.Globalization.CultureInfo.InvariantCulture));
+        File.Move(portFile + ".new", portFile);
+        await server.RunAsync();
+    }
+
+    /// <summary>Changes what others change too.</summary>
+    public static async Task CountAsync(int port, string key, int times)
+    {
+        await using ManagerClient client = await ConnectAsync(port, key);
+        ISharedDictionary<string, int> counts = client.GetDictionary<string, int>("counts");
+        ISharedValue<int> total = client.GetValue<int>("total");
+        for (int i = 0; i < times; i++)
+        {
+            counts.Update("own", count => count + 1);
+            await counts.AddOrUpdateAsync("new", 1, count => count + 1);
+            total.Update(count => count + 1);
+        }
     }
 }

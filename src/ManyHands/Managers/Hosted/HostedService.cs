@@ -37,6 +37,9 @@ internal sealed class HostedService : HostedObject
             throw new ArgumentException($"{TypeName} has no property {string.Join(" and no ", writable)} with a setter; {nameof(ProxyOptions.WritableProperties)} names what it doesn't have.");
     }
 
+    /// <summary>What can be called of it, and what can't.</summary>
+    public IEnumerable<HostedMethod> Methods => methods.Values;
+
     /// <summary>How many calls run.</summary>
     public override long Count
     {

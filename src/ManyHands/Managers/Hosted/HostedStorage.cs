@@ -9,6 +9,8 @@ internal readonly struct HostedStorage(ManagerStorage? storage, string name)
     public void Write(StorageChangeKind kind, long number = 0, byte[]? key = null, byte[]? value = null, string? text = null) =>
         storage?.Write(new StorageChange(kind, name, number, text, key, value), committed: null);
 
+    public void Write(in StorageChange change) => storage?.Write(change, committed: null);
+
     /// <summary>Keeps a change, then answers.</summary>
     public void WriteThen(in StorageChange change, HostedRequest request, Action answer)
     {

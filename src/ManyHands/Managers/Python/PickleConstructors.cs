@@ -39,6 +39,9 @@ internal static class PickleConstructors
         return list;
     }
 
+    /// <summary>What goes through a list has all of it before it.</summary>
+    public static object Iterator(PickleGlobal global, ReadOnlySpan<object?> arguments, PickleWork work) => arguments is [PythonList list] ? list : throw Wrong(global);
+
     public static object Set(PickleGlobal global, ReadOnlySpan<object?> arguments, PickleWork work) => SetOf(new PythonSet(), Listed(global, arguments), work);
 
     public static object FrozenSet(PickleGlobal global, ReadOnlySpan<object?> arguments, PickleWork work) => SetOf(new PythonSet(isFrozen: true), Listed(global, arguments), work);

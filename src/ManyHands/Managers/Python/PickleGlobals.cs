@@ -174,6 +174,7 @@ internal static class PickleGlobals
             yield return Call(module, "dict", PickleConstructors.Dictionary);
             yield return Call(module, "set", PickleConstructors.Set);
             yield return Call(module, "frozenset", PickleConstructors.FrozenSet);
+            yield return Call(module, "iter", PickleConstructors.Iterator);
             yield return new(module, "object");
             foreach (string name in Factories)
                 yield return new(module, name);

@@ -79,6 +79,7 @@ internal ref struct PickleWriter
             case PythonByteArray bytes: WriteCall("builtins", "bytearray", bytes.Bytes.ToArray()); break;
             case Complex number: WriteCall("builtins", "complex", number.Real, number.Imaginary); break;
             case PythonSlice slice: WriteCall("builtins", "slice", slice.Start, slice.Stop, slice.Step); break;
+            case PythonIterator iterator: WriteCall("builtins", "iter", iterator.Items); break;
             case PythonRange range: WriteCall("builtins", "range", range.Start, range.Stop, range.Step); break;
             case decimal number: WriteCall("decimal", "Decimal", number.ToString(CultureInfo.InvariantCulture)); break;
             case PythonDecimal number: WriteCall("decimal", "Decimal", number.Text); break;

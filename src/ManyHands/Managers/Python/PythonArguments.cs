@@ -9,6 +9,9 @@ internal sealed class PythonArguments(string method, PythonTuple positional, Pyt
     /// <summary>Stands for an argument that wasn't given.</summary>
     public static readonly object Missing = new();
 
+    /// <summary>More a list can't get by few bytes that stand for many items.</summary>
+    public const int MostItems = 1 << 24;
+
     /// <summary>From here on the clock of Python's own waits overflows.</summary>
     private const double LongestSeconds = 9_223_372_036;
 
@@ -48,6 +51,32 @@ internal sealed class PythonArguments(string method, PythonTuple positional, Pyt
 
         return bound;
     }
+
+    /// <summary>Sorts those that can only be given by name.</summary>
+    public object?[] Names(params ReadOnlySpan<string> parameters) =>
+        positional.Count == 0 ? Bind(0, parameters) : throw PythonRaisedException.Builtin("TypeError", $"{method}() takes no positional arguments");
+
+    /// <summary>One argument by position at most, and any names.</summary>
+    public (object? First, PythonDictionary Named) OneAndNames() => positional.Count <= 1
+        ? (positional.Count == 1 ? positional[0] : Missing, named)
+        : throw PythonRaisedException.Builtin("TypeError", $"{method}() takes at most 1 argument but {positional.Count} were given");
+
+    /// <summary>The same arguments for another method.</summary>
+    public PythonArguments As(string other) => new(other, positional, named);
+
+    /// <summary>The items of what can be gone through.</summary>
+    public static IEnumerable<object?> Items(object? value) => value switch
+    {
+        PythonTuple or List<object?> => (IReadOnlyList<object?>)value,
+        PythonSet set => set,
+        PythonDictionary dictionary => dictionary.Keys,
+        string text => text.EnumerateRunes().Select(rune => rune.ToString()),
+        byte[] bytes => bytes.Select(one => (object?)(long)one),
+        PythonByteArray bytes => bytes.Bytes.ToArray().Select(one => (object?)(long)one),
+        PythonRange range => ItemsOf(range),
+        Array array => array.Cast<object?>(),
+        _ => throw PythonRaisedException.Builtin("TypeError", $"'{PythonText.TypeOf(value)}' object is not iterable"),
+    };
 
     /// <summary>No arguments are allowed.</summary>
     public void None() => Bind(0);
@@ -92,6 +121,14 @@ internal sealed class PythonArguments(string method, PythonTuple positional, Pyt
         return seconds >= Longest.TotalSeconds ? Timeout.InfiniteTimeSpan : TimeSpan.FromSeconds(seconds);
     }
 
+    /// <summary>How long a lock may be waited for: not at all unless it blocks, and for ever without a timeout or with one of -1.</summary>
+    public TimeSpan AcquireWait(object? blocking, object? timeout)
+    {
+        if (!Truth(blocking, missing: true))
+            return TimeSpan.Zero;
+        return timeout is -1L or -1.0 ? Timeout.InfiniteTimeSpan : Wait(timeout, negativeIsNone: true);
+    }
+
     /// <summary>An integer that fits.</summary>
     public long Integer(object? value, string what) => value switch
     {
@@ -100,4 +137,13 @@ internal sealed class PythonArguments(string method, PythonTuple positional, Pyt
         BigInteger => throw PythonRaisedException.Builtin("OverflowError", $"{method}(): {what} is too large"),
         _ => throw PythonRaisedException.Builtin("TypeError", $"{method}(): {what} must be an integer, not {PythonText.TypeOf(value)}"),
     };
+
+    private static IEnumerable<object?> ItemsOf(PythonRange range)
+    {
+        BigInteger count = range.Step > 0 ? ((BigInteger)range.Stop - range.Start + range.Step - 1) / range.Step : ((BigInteger)range.Start - range.Stop - range.Step - 1) / -(BigInteger)range.Step;
+        if (count > MostItems)
+            throw PythonRaisedException.Builtin("MemoryError", $"a list has at most {MostItems:N0} items here");
+        for (long i = 0; i < count; i++)
+            yield return range.Start + (i * range.Step);
+    }
 }

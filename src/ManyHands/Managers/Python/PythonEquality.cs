@@ -59,6 +59,10 @@ internal static class PythonEquality
         return Equal(one, other, seen);
     }
 
+    /// <summary>Whether Python's <c>==</c> says so: lists and dictionaries by what they hold too.</summary>
+    /// <exception cref="PythonConversionException">They are too deep or too large for that.</exception>
+    public static bool Same(object? one, object? other) => Same(one, other, new ConversionWork());
+
     public static int HashOf(object? value) => value switch
     {
         null => 0x5F3759DF,
@@ -92,6 +96,49 @@ internal static class PythonEquality
             hashes[index] = HashOf(items[index]);
         return HashOf(MemoryMarshal.AsBytes(hashes[..items.Length]));
     }
+
+    private static bool Same(object? one, object? other, ConversionWork work)
+    {
+        if (ReferenceEquals(one, other))
+            return true;
+        switch (one, other)
+        {
+            case (List<object?> or PythonTuple, List<object?> or PythonTuple):
+                return one is PythonTuple == other is PythonTuple && SameItems((IReadOnlyList<object?>)one, (IReadOnlyList<object?>)other, work);
+            case (PythonDictionary entries, PythonDictionary others):
+                if (entries.Count != others.Count)
+                    return false;
+                work.Enter(entries.Count);
+                bool areSame = entries.All(entry => others.TryGetValue(entry.Key, out object? value) && Same(entry.Value, value, work));
+                work.Leave();
+                return areSame;
+            case (PythonSet set, PythonSet otherSet):
+                return set.HasSameItems(otherSet);
+            case (byte[] or PythonByteArray, byte[] or PythonByteArray):
+                return Bytes(one).SequenceEqual(Bytes(other));
+            case (Array array, Array otherArray):
+                return array.Cast<object?>().SequenceEqual(otherArray.Cast<object?>());
+            default:
+                return Equal(one, other);
+        }
+    }
+
+    private static bool SameItems(IReadOnlyList<object?> one, IReadOnlyList<object?> other, ConversionWork work)
+    {
+        if (one.Count != other.Count)
+            return false;
+        work.Enter(one.Count);
+        for (int i = 0; i < one.Count; i++)
+        {
+            if (!Same(one[i], other[i], work))
+                return false;
+        }
+
+        work.Leave();
+        return true;
+    }
+
+    private static ReadOnlySpan<byte> Bytes(object value) => value is PythonByteArray bytes ? bytes.Bytes.Span : (byte[])value;
 
     private static bool Equal(object? one, object? other, HashSet<(object, object)>? seen)
     {

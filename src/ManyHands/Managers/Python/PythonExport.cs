@@ -27,7 +27,10 @@ internal abstract class PythonExport(HostedObject hosted, string typeId, string 
     /// <summary>The methods that clients may call; the names become code there.</summary>
     public abstract IReadOnlyList<string> Exposed { get; }
 
-    /// <summary>Calls one of the exposed methods.</summary>
+    /// <summary>Whether a client may call it: what is exposed, and what proxies of Python's own classes call beside that.</summary>
+    public virtual bool Has(string method) => Exposed.Contains(method, StringComparer.Ordinal);
+
+    /// <summary>Calls one of the methods that it has.</summary>
     /// <exception cref="PythonRaisedException">What the client is to raise.</exception>
     /// <exception cref="PythonConversionException">A value is of the wrong type.</exception>
     public abstract Task<object?> CallAsync(PythonSession session, PythonArguments arguments);
@@ -35,6 +38,19 @@ internal abstract class PythonExport(HostedObject hosted, string typeId, string 
     /// <summary>A copy of it as a value.</summary>
     /// <exception cref="PythonConversionException">It is none.</exception>
     public virtual Task<object?> ValueAsync(PythonSession session) => throw new PythonConversionException("", $"{this} is used where it is, and has no value to copy");
+
+    /// <summary>What <c>str</c> makes of it: its value, if it is one.</summary>
+    public virtual async Task<string> TextAsync(PythonSession session)
+    {
+        try
+        {
+            return PythonText.Of(await ValueAsync(session).ConfigureAwait(false));
+        }
+        catch (Exception reason) when (reason is PythonConversionException or PythonUnsendableException)
+        {
+            return ToString();
+        }
+    }
 
     /// <summary>The session's connection has ended, without a word or in good order.</summary>
     public virtual void Left(PythonSession session, bool inGoodOrder)

@@ -1,3 +1,5 @@
+using ManyHands.Serialization;
+
 namespace ManyHands.Managers;
 
 /// <summary>A Python exception that the client is to raise.</summary>
@@ -10,6 +12,25 @@ internal sealed class PythonRaisedException(PythonError error) : Exception(error
     public static PythonRaisedException Empty() => new(new("queue", "Empty", PythonTuple.Empty));
 
     public static PythonRaisedException Full() => new(new("queue", "Full", PythonTuple.Empty));
+
+    /// <summary>What an exception of .NET's is in Python: the nearest there is, with its name in the text, and without its trace.</summary>
+    public static PythonRaisedException Of(Exception thrown) => Builtin(
+        thrown switch
+        {
+            KeyNotFoundException => "KeyError",
+            IndexOutOfRangeException => "IndexError",
+            ArgumentException or FormatException => "ValueError",
+            TimeoutException => "TimeoutError",
+            DivideByZeroException => "ZeroDivisionError",
+            OverflowException => "OverflowError",
+            NotImplementedException or NotSupportedException => "NotImplementedError",
+            FileNotFoundException or DirectoryNotFoundException => "FileNotFoundError",
+            UnauthorizedAccessException => "PermissionError",
+            EndOfStreamException => "EOFError",
+            IOException => "OSError",
+            _ => "RuntimeError",
+        },
+        $"{ReadableName.Of(thrown.GetType())}: {thrown.Message}");
 
     /// <summary>What an object's refusal is in Python.</summary>
     public static PythonRaisedException Of(FailureKind kind, string message) => kind switch

@@ -189,13 +189,13 @@ internal sealed class PythonServerConnection(Socket socket, PythonFraming framin
 
     private async Task<object?> CallAsync(PythonExport export, PythonArguments arguments)
     {
-        if (export.Exposed.Contains(arguments.Method, StringComparer.Ordinal))
+        if (export.Has(arguments.Method))
             return await export.CallAsync(session!, arguments).ConfigureAwait(false);
         switch (arguments.Method)
         {
             case "__str__" or "__repr__":
                 arguments.None();
-                return export.ToString();
+                return await export.TextAsync(session!).ConfigureAwait(false);
             case "#GETVALUE":
                 arguments.None();
                 try

@@ -18,7 +18,6 @@ internal sealed class PythonSession(string name) : ManagerSession(name)
     public Task<ReadOnlyMemory<byte>> AskAsync(HostedObject target, Operation operation, TimeSpan wait = default, ReadOnlyMemory<byte> body = default)
     {
         PythonHostedRequest request = new(this, operation, wait);
-        Volatile.Write(ref current, request);
         using (FlushScope.Enter())
         {
             try
@@ -32,6 +31,9 @@ internal sealed class PythonSession(string name) : ManagerSession(name)
             }
         }
 
+        // One that is answered doesn't take the place of one that waits: others may ask under this session's name, to give back what it holds.
+        if (!request.Task.IsCompleted)
+            Interlocked.Exchange(ref current, request);
         if (IsEnded)
             request.Abandon();
         return request.Task;
@@ -68,6 +70,6 @@ internal sealed class PythonSession(string name) : ManagerSession(name)
 
         protected override void SendFailure(FailureKind kind, string message) => outcome.TrySetException(PythonRaisedException.Of(kind, message));
 
-        protected override void SendFailure(Exception thrown) => outcome.TrySetException(PythonRaisedException.Builtin("RuntimeError", thrown.Message));
+        protected override void SendFailure(Exception thrown) => outcome.TrySetException(PythonRaisedException.Of(thrown));
     }
 }

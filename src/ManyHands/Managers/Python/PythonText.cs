@@ -37,6 +37,7 @@ internal static class PythonText
         Complex => "complex",
         PythonSlice => "slice",
         PythonRange => "range",
+        PythonIterator => "list_iterator",
         decimal or PythonDecimal => "Decimal",
         DateTime or DateTimeOffset => "datetime",
         DateOnly => "date",
@@ -75,9 +76,16 @@ internal static class PythonText
             case PythonDictionary dictionary: AppendEntries(text, dictionary, depth); break;
             case PythonSlice slice: AppendItems(text.Append("slice"), '(', new[] { slice.Start, slice.Stop, slice.Step }, ')', depth); break;
             case PythonError error: AppendItems(text.Append(error.Type), '(', error.Arguments, ')', depth); break;
+            case double number: text.Append(OfReal(number)); break;
             case Array array: text.Append(CultureInfo.InvariantCulture, $"array of {array.Length:N0}"); break;
             default: text.Append(CultureInfo.InvariantCulture, $"{value}"); break;
         }
+    }
+
+    private static string OfReal(double number)
+    {
+        string text = number.ToString("R", CultureInfo.InvariantCulture);
+        return double.IsFinite(number) ? text.AsSpan().ContainsAny('.', 'E') ? text.Replace('E', 'e') : $"{text}.0" : double.IsNaN(number) ? "nan" : number > 0 ? "inf" : "-inf";
     }
 
     private static void AppendItems(StringBuilder text, char open, IEnumerable items, char close, int depth)

@@ -6,6 +6,9 @@ internal sealed record PythonSlice(object? Start, object? Stop, object? Step)
     public override string ToString() => PythonText.Of(this);
 }
 
+/// <summary>What goes through a list, once: <c>iter(list)</c>.</summary>
+internal sealed record PythonIterator(PythonList Items);
+
 internal sealed record PythonRange(long Start, long Stop, long Step);
 
 /// <summary>A Decimal that no .NET decimal holds: NaN, an infinity, or one of more digits.</summary>

@@ -54,14 +54,20 @@ internal enum Operation : byte
     /// <summary>Key block, value block, comparand block. Answer: whether it was changed (1); if not, whether there is one (1), and its block.</summary>
     ReplaceIf = 24,
 
-    /// <summary>Answer: how many (8).</summary>
+    /// <summary>Of a list too. Answer: how many (8).</summary>
     Count = 25,
 
-    /// <summary>Answer: nothing.</summary>
+    /// <summary>Of a list too. Answer: nothing.</summary>
     Clear = 26,
 
     /// <summary>Where to begin (8). Answer: where to go on (8; -1 at the end), count (4), a key block and a value block for each. A snapshot of each page, not of all.</summary>
     Entries = 27,
+
+    /// <summary>Answer: whether there was one (1), and the key block and the value block of the one that came last.</summary>
+    RemoveLast = 28,
+
+    /// <summary>Count (4), then a key block and a value block for each. Answer: nothing. If it is refused for want of room, the first of them may be in.</summary>
+    PutAll = 29,
 
     // Of a list; indexes are 8 bytes.
 
