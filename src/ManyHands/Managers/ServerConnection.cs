@@ -24,6 +24,7 @@ internal sealed class ServerConnection : ManagerSession, IFlushed, IDisposable
     private readonly List<HostedObject> opened = [];
     private readonly ConcurrentDictionary<uint, ConnectionRequest> waitingById = new();
     private readonly int mostRequests;
+    private bool wasHeardOut;
 
     public ServerConnection(string name, EndPoint? peer, WireStream stream, HostedObjects objects, ManagerOptions options)
         : base(name)
@@ -43,6 +44,9 @@ internal sealed class ServerConnection : ManagerSession, IFlushed, IDisposable
 
     public long Requests { get; private set; }
 
+    /// <summary>A connection that its client's side ended, in whatever way, was read to its end. One that fell silent may have lost what was on its way.</summary>
+    public override bool WasHeardOut => wasHeardOut;
+
     /// <summary>Reads and does what the client asks for, until one side ends it.</summary>
     public async Task RunAsync()
     {
@@ -55,16 +59,22 @@ internal sealed class ServerConnection : ManagerSession, IFlushed, IDisposable
                     while (incoming.TryTake(out ReadOnlyMemory<byte> message))
                     {
                         if (!Handle(message))
+                        {
+                            wasHeardOut = true;
                             return;
+                        }
                     }
                 }
 
                 if (outgoing.Waiting > MostUnsent)
                     await outgoing.DrainedAsync().ConfigureAwait(false);
             }
+
+            wasHeardOut = true;
         }
         catch (Exception reason) when (reason is SocketException or IOException or ObjectDisposedException or OperationCanceledException)
         {
+            wasHeardOut = (reason as SocketException ?? reason.InnerException as SocketException)?.SocketErrorCode == SocketError.ConnectionReset;
             Reason ??= reason.Message;
         }
         catch (Exception reason) when (reason is InvalidDataException or InvalidPayloadException)
