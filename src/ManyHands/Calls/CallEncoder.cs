@@ -17,8 +17,9 @@ internal static class CallEncoder
     /// <summary>Encodes the function's target and arguments.</summary>
     /// <param name="call">The call.</param>
     /// <param name="segments">Where large payloads go; null for none.</param>
+    /// <param name="known">How the other side knows the function; null to name it by its build.</param>
     /// <exception cref="UnsendableCallException">Something in the call can't travel.</exception>
-    public static PendingCall<TResult> Encode<TResult>(Call<TResult> call, SegmentPool? segments = null)
+    public static PendingCall<TResult> Encode<TResult>(Call<TResult> call, SegmentPool? segments = null, FunctionReference? known = null)
     {
         // Both are used again by the thread's next call, unless this one keeps them. Taken out meanwhile: a getter of an argument may make a call itself.
         CallerSide context = spareContext ?? new CallerSide();
@@ -28,7 +29,7 @@ internal static class CallEncoder
         writer.Reuse(context, segments);
         try
         {
-            FunctionReference function = call.Reference;
+            FunctionReference function = known ?? call.Reference;
             function.WriteTarget(writer, call.Function.Target);
             call.WriteArguments(writer);
             FaultPoint.Reach(FaultStep.CallEncoded);

@@ -58,6 +58,9 @@ internal sealed class FunctionReference
 
     private Codec? TargetCodec { get; }
 
+    /// <summary>A function that both sides have under a name of their own choice: nothing of it travels with its calls.</summary>
+    public static FunctionReference Registered(string name) => new(name, [], TargetKind.None, targetFields: null, targetCodec: null);
+
     /// <summary>Finds or makes the reference for a call's function.</summary>
     /// <exception cref="UnsendableCallException">No other process could find this function.</exception>
     public static FunctionReference For(Call call) =>

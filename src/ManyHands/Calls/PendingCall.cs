@@ -32,6 +32,9 @@ internal abstract class PendingCall
     /// <summary>The encoded target and arguments; kept until the call can't be sent again.</summary>
     public EncodedPayload Payload => payload;
 
+    /// <summary>Whether it has receivers of progress.</summary>
+    public bool HasReceivers => receivers is not null;
+
     public abstract bool IsCompleted { get; }
 
     /// <summary>True for the first who asks, who then has to complete the call; what must happen before its caller knows, happens in between.</summary>

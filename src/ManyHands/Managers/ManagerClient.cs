@@ -473,6 +473,8 @@ public sealed partial class ManagerClient : IAsyncDisposable
                 connection.Post(opened.Number, operation, body.Span);
         }
 
+        public override Task SentAsync() => Epoch is ClientConnection connection ? connection.SentAsync() : Task.CompletedTask;
+
         public override ReadOnlyMemory<byte> Open(RemoteObject target)
         {
             ObjectDisposedException.ThrowIf(client.State == ManagerClientState.Closed, client);

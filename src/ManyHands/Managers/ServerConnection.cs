@@ -16,6 +16,7 @@ internal sealed class ServerConnection : ClientSession, IFlushed, IDisposable
     private readonly FrameBuffer incoming;
     private readonly CancellationTokenSource ending = new();
     private readonly Spinning spinning = new();
+    private bool wasHeardOut;
 
     public ServerConnection(string name, EndPoint? peer, WireStream stream, HostedObjects objects, ManagerOptions options)
         : base(name, objects, options.MaxRequestsPerClient)
@@ -31,6 +32,9 @@ internal sealed class ServerConnection : ClientSession, IFlushed, IDisposable
     /// <summary>Why it ended, if not by the client's own will.</summary>
     public string? Reason { get; private set; }
 
+    /// <summary>A connection that its client's side ended, in whatever way, was read to its end. One that fell silent may have lost what was on its way.</summary>
+    public override bool WasHeardOut => wasHeardOut;
+
     /// <summary>Reads and does what the client asks for, until one side ends it.</summary>
     public async Task RunAsync()
     {
@@ -43,16 +47,22 @@ internal sealed class ServerConnection : ClientSession, IFlushed, IDisposable
                     while (incoming.TryTake(out ReadOnlyMemory<byte> message))
                     {
                         if (!Handle(message))
+                        {
+                            wasHeardOut = true;
                             return;
+                        }
                     }
                 }
 
                 if (outgoing.Waiting > MostUnsent)
                     await outgoing.DrainedAsync().ConfigureAwait(false);
             }
+
+            wasHeardOut = true;
         }
         catch (Exception reason) when (reason is SocketException or IOException or ObjectDisposedException or OperationCanceledException)
         {
+            wasHeardOut = (reason as SocketException ?? reason.InnerException as SocketException)?.SocketErrorCode == SocketError.ConnectionReset;
             Reason ??= reason.Message;
         }
         catch (Exception reason) when (reason is InvalidDataException or InvalidPayloadException)

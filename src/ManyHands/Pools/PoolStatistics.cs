@@ -3,7 +3,7 @@ namespace ManyHands;
 /// <summary>What a pool was doing at one moment. A snapshot: it never changes.</summary>
 public sealed record PoolStatistics
 {
-    /// <summary>The engine: <c>inline</c>, <c>threads</c>, <c>coroutines</c> or <c>processes</c>.</summary>
+    /// <summary>The engine: <c>inline</c>, <c>threads</c>, <c>coroutines</c>, <c>processes</c> or <c>remote</c>.</summary>
     public required string Engine { get; init; }
 
     /// <summary>The most workers the pool will have.</summary>

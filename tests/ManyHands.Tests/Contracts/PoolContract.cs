@@ -15,6 +15,9 @@ public abstract class PoolContract : LeakChecked
     /// <summary>Whether a call runs in its caller before <c>RunAsync</c> returns.</summary>
     protected virtual bool RunsInCaller => false;
 
+    /// <summary>Whether any function can be called, and not only those that both sides have registered under a name.</summary>
+    protected virtual bool FindsAnyFunction => true;
+
     /// <summary>How many items a map may take from its source ahead of its consumer.</summary>
     protected virtual int MostReadAhead => 2_100;
 
@@ -32,14 +35,14 @@ public abstract class PoolContract : LeakChecked
         Assert.Equal(14, await pool.RunAsync(Work.DoubleAsync, 7));
         Assert.Equal(5, await pool.RunAsync(Work.AddAsync, 2, 3));
         Assert.Equal("a|1|True", await pool.RunAsync(Work.JoinAsync, "a", 1, true));
-        Assert.Equal(1, await pool.RunAsync(static (CancellationToken token) => token.IsCancellationRequested ? 0 : 1));
-        Assert.Equal(2, await pool.RunAsync(static (int x, CancellationToken token) => x, 2));
-        Assert.Equal(3, await pool.RunAsync(static (int x, int y, CancellationToken token) => x + y, 1, 2));
-        Assert.Equal(6, await pool.RunAsync(static (int x, int y, int z, CancellationToken token) => x + y + z, 1, 2, 3));
-        Assert.Equal(4, await pool.RunAsync(static async (CancellationToken token) => { await Task.Yield(); return 4; }));
-        Assert.Equal(5, await pool.RunAsync(static async (int x, CancellationToken token) => { await Task.Yield(); return x; }, 5));
-        Assert.Equal(6, await pool.RunAsync(static async (int x, int y, CancellationToken token) => { await Task.Yield(); return x + y; }, 2, 4));
-        Assert.Equal(9, await pool.RunAsync(static async (int x, int y, int z, CancellationToken token) => { await Task.Yield(); return x + y + z; }, 2, 3, 4));
+        Assert.Equal(1, await pool.RunAsync(Work.OneUnlessCanceled));
+        Assert.Equal(4, await pool.RunAsync(Work.DoubleWithToken, 2));
+        Assert.Equal(3, await pool.RunAsync(Work.AddWithToken, 1, 2));
+        Assert.Equal(6, await pool.RunAsync(Work.AddThreeWithToken, 1, 2, 3));
+        Assert.Equal(1, await pool.RunAsync(Work.OneUnlessCanceledAsync));
+        Assert.Equal(10, await pool.RunAsync(Work.DoubleWithTokenAsync, 5));
+        Assert.Equal(6, await pool.RunAsync(Work.AddWithTokenAsync, 2, 4));
+        Assert.Equal(9, await pool.RunAsync(Work.AddThreeWithTokenAsync, 2, 3, 4));
     }
 
     [Fact]
@@ -47,28 +50,26 @@ public abstract class PoolContract : LeakChecked
     {
         using Gate gate = new();
         await using Pool pool = CreatePool(2);
-        string[] paths = [.. Enumerable.Range(0, 16).Select(i => gate.Named($"form-{i}"))];
-        string p0 = paths[0], p1 = paths[1], p2 = paths[2], p3 = paths[3];
-        await pool.RunAsync(() => Gate.Open(p0));
-        await pool.RunAsync(Work.Touch, p1);
-        await pool.RunAsync(static (string path, int _) => Gate.Open(path), p2, 0);
-        await pool.RunAsync(static (string path, int _, int _) => Gate.Open(path), p3, 0, 0);
-        string q0 = paths[4], q1 = paths[5], q2 = paths[6], q3 = paths[7];
-        await pool.RunAsync((CancellationToken token) => Gate.Open(q0));
-        await pool.RunAsync(static (string path, CancellationToken token) => Gate.Open(path), q1);
-        await pool.RunAsync(static (string path, int _, CancellationToken token) => Gate.Open(path), q2, 0);
-        await pool.RunAsync(static (string path, int _, int _, CancellationToken token) => Gate.Open(path), q3, 0, 0);
-        string r0 = paths[8], r1 = paths[9], r2 = paths[10], r3 = paths[11];
-        await pool.RunAsync(async () => await Work.TouchAsync(r0));
-        await pool.RunAsync(Work.TouchAsync, r1);
-        await pool.RunAsync(static async (string path, int _) => await Work.TouchAsync(path), r2, 0);
-        await pool.RunAsync(static async (string path, int _, int _) => await Work.TouchAsync(path), r3, 0, 0);
-        string s0 = paths[12], s1 = paths[13], s2 = paths[14], s3 = paths[15];
-        await pool.RunAsync(async (CancellationToken token) => await Work.TouchAsync(s0));
-        await pool.RunAsync(static async (string path, CancellationToken token) => await Work.TouchAsync(path), s1);
-        await pool.RunAsync(static async (string path, int _, CancellationToken token) => await Work.TouchAsync(path), s2, 0);
-        await pool.RunAsync(static async (string path, int _, int _, CancellationToken token) => await Work.TouchAsync(path), s3, 0, 0);
-        Assert.All(paths, path => Assert.True(File.Exists(path), path));
+        await Ran(pool.RunAsync(Work.Throw));
+        await Ran(pool.RunAsync(Work.ThrowWithToken));
+        await Ran(pool.RunAsync(Work.ThrowAsync));
+        await Ran(pool.RunAsync(Work.ThrowWithTokenAsync));
+        await pool.RunAsync(Work.Touch, gate.Named("a"));
+        await pool.RunAsync(Work.TouchOfTwo, gate.Named("b"), 1);
+        await pool.RunAsync(Work.TouchOfThree, gate.Named("c"), 1, 2);
+        await pool.RunAsync(Work.TouchWithToken, gate.Named("d"));
+        await pool.RunAsync(Work.TouchOfTwoWithToken, gate.Named("e"), 1);
+        await pool.RunAsync(Work.TouchOfThreeWithToken, gate.Named("f"), 1, 2);
+        await pool.RunAsync(Work.TouchAsync, gate.Named("g"));
+        await pool.RunAsync(Work.TouchOfTwoAsync, gate.Named("h"), 1);
+        await pool.RunAsync(Work.TouchOfThreeAsync, gate.Named("i"), 1, 2);
+        await pool.RunAsync(Work.TouchWithTokenAsync, gate.Named("j"));
+        await pool.RunAsync(Work.TouchOfTwoWithTokenAsync, gate.Named("k"), 1);
+        await pool.RunAsync(Work.TouchOfThreeWithTokenAsync, gate.Named("l"), 1, 2);
+        string[] paths = ["a", "b1", "c12", "d", "e1", "f12", "g", "h1", "i12", "j", "k1", "l12"];
+        Assert.All(paths, path => Assert.True(File.Exists(gate.Named(path)), path));
+
+        static async Task Ran(Task call) => Assert.Equal("it ran", (await Assert.ThrowsAsync<FormatException>(() => call)).Message);
     }
 
     [Fact]
@@ -78,6 +79,13 @@ public abstract class PoolContract : LeakChecked
         int number = 5;
         string text = "abc";
         int[] array = [1, 2, 3];
+        if (!FindsAnyFunction)
+        {
+            UnsendableCallException refused = Assert.Throws<UnsendableCallException>(() => { _ = pool.RunAsync(() => number + text + array.Sum()); });
+            Assert.Contains("captured variables", refused.Message, StringComparison.Ordinal);
+            return;
+        }
+
         Assert.Equal("5abc6", await pool.RunAsync(() => number + text + array.Sum()));
         for (int i = 0; i < 3; i++)
         {
@@ -92,8 +100,17 @@ public abstract class PoolContract : LeakChecked
         await using Pool pool = CreatePool(1);
         Assert.Equal("x", await pool.RunAsync(Work.Same<string>, "x"));
         Assert.Equal(3, (await pool.RunAsync(Work.Same<int[]>, new[] { 1, 2, 3 })).Length);
-        Assert.Equal(9, await pool.RunAsync(Square, 3));
         Assert.Equal(3, await pool.RunAsync(Generic<int>.Count, new[] { 1, 2, 3 }));
+        if (!FindsAnyFunction)
+        {
+            UnsendableCallException refused = Assert.Throws<UnsendableCallException>(() => { _ = pool.RunAsync(Square, 3); });
+            Assert.Contains("Square", refused.Message, StringComparison.Ordinal);
+            Assert.Contains("registered", refused.Message, StringComparison.Ordinal);
+            Assert.Throws<UnsendableCallException>(() => { _ = pool.RunAsync("hello".Contains, "ell"); });
+            return;
+        }
+
+        Assert.Equal(9, await pool.RunAsync(Square, 3));
         Assert.True(await pool.RunAsync("hello".Contains, "ell"));
 
         static int Square(int x) => x * x;
@@ -320,7 +337,7 @@ public abstract class PoolContract : LeakChecked
     public async Task MapAsync_KeepsTheOrder()
     {
         await using Pool pool = CreatePool(3);
-        List<int> results = await pool.MapAsync(static async (int x) => { await Task.Delay(x % 7); return 2 * x; }, Enumerable.Range(0, 300)).ToListAsync();
+        List<int> results = await pool.MapAsync(Work.DoubleAfterSomeTime, Enumerable.Range(0, 300)).ToListAsync();
         Assert.Equal(Enumerable.Range(0, 300).Select(x => 2 * x), results);
     }
 
@@ -332,15 +349,15 @@ public abstract class PoolContract : LeakChecked
         int[] expected = [2, 4, 6];
         Assert.Equal(expected, await pool.MapAsync(Work.Double, source).ToListAsync());
         Assert.Equal(expected, await pool.MapAsync(Work.DoubleAsync, source).ToListAsync());
-        Assert.Equal(expected, await pool.MapAsync(static (int x, CancellationToken token) => 2 * x, source).ToListAsync());
-        Assert.Equal(expected, await pool.MapAsync(static async (int x, CancellationToken token) => { await Task.Yield(); return 2 * x; }, source).ToListAsync());
+        Assert.Equal(expected, await pool.MapAsync(Work.DoubleWithToken, source).ToListAsync());
+        Assert.Equal(expected, await pool.MapAsync(Work.DoubleWithTokenAsync, source).ToListAsync());
         Assert.Equal(expected, await pool.MapAsync(Work.Double, source.ToAsyncEnumerable()).ToListAsync());
         Assert.Equal(expected, await pool.MapAsync(Work.DoubleAsync, source.ToAsyncEnumerable()).ToListAsync());
         Assert.Equal(expected, (await pool.MapUnorderedAsync(Work.Double, source).ToListAsync()).Order());
         Assert.Equal(expected, (await pool.MapUnorderedAsync(Work.DoubleAsync, source.ToAsyncEnumerable()).ToListAsync()).Order());
         Assert.Empty(await pool.MapAsync(Work.Double, Array.Empty<int>()).ToListAsync());
         Assert.Empty(await pool.MapUnorderedAsync(Work.Double, Array.Empty<int>()).ToListAsync());
-        await pool.ForEachAsync(static (int _) => { }, Array.Empty<int>());
+        await pool.ForEachAsync(Work.Ignore, Array.Empty<int>());
     }
 
     [Fact]
@@ -438,7 +455,7 @@ public abstract class PoolContract : LeakChecked
         string path = gate.Path;
         Task map = Task.Run(async () =>
         {
-            await foreach (int _ in pool.MapAsync((int x, CancellationToken token) => Work.WaitForever(path, token), Enumerable.Range(0, 100), cancellationToken: source.Token))
+            await foreach (int _ in pool.MapAsync(Work.WaitForever, Enumerable.Repeat(path, 100), cancellationToken: source.Token))
             {
             }
         });
@@ -457,7 +474,7 @@ public abstract class PoolContract : LeakChecked
         using Gate gate = new();
         await using Pool pool = CreatePool(2);
         string path = gate.Path;
-        await foreach (int _ in pool.MapAsync((int x, CancellationToken token) => x == 0 ? Task.FromResult(0) : Work.WaitForever(path, token), Enumerable.Range(0, 100)))
+        await foreach (int _ in pool.MapAsync(Work.WaitForeverIfTold, Enumerable.Range(0, 100).Select(i => i == 0 ? null : path)))
             break;
         Assert.Equal(0, pool.Statistics.RunningCalls);
         Assert.Equal(0, pool.Statistics.QueuedCalls);
@@ -471,18 +488,12 @@ public abstract class PoolContract : LeakChecked
         using Gate gate = new();
         await using Pool pool = CreatePool(2);
         string finish = gate.Path;
-        string done = gate.Named("done-");
 
         // The slow one comes after calls so quick that many are sent ahead; those behind it must still run before it ends.
         List<int> results = [];
         await foreach (int result in pool.MapUnorderedAsync(
-            async (int x) =>
-            {
-                if (x == 500)
-                    await Gate.WaitAsync(finish);
-                return x;
-            },
-            Enumerable.Range(0, 1001)))
+            Work.WaitIfTold,
+            Enumerable.Range(0, 1001).Select(i => (i, i == 500 ? finish : null))))
         {
             results.Add(result);
             if (results.Count == 1000)
@@ -503,13 +514,8 @@ public abstract class PoolContract : LeakChecked
         string finish = gate.Path;
         List<int> order = [];
         await foreach (int result in pool.MapUnorderedAsync(
-            async (int x) =>
-            {
-                if (x == 0)
-                    await Gate.WaitAsync(finish);
-                return x;
-            },
-            [0, 1]))
+            Work.WaitIfTold,
+            new[] { (0, (string?)finish), (1, null) }))
         {
             order.Add(result);
             Gate.Open(finish);
@@ -523,7 +529,7 @@ public abstract class PoolContract : LeakChecked
     {
         await using Pool pool = CreatePool(2);
         InvalidOperationException failure = await Assert.ThrowsAsync<InvalidOperationException>(
-            () => pool.ForEachAsync(static (int x) => { Work.ThrowOn(x); }, Enumerable.Range(0, int.MaxValue)).WaitAsync(Deadline));
+            () => pool.ForEachAsync(Work.ThrowOnSeven, Enumerable.Range(0, int.MaxValue)).WaitAsync(Deadline));
         Assert.Equal("seven", failure.Message);
     }
 
@@ -621,7 +627,7 @@ public abstract class PoolContract : LeakChecked
         static async Task<WeakReference> RunWithLargeArgument(Pool pool)
         {
             byte[] argument = new byte[1000];
-            await pool.RunAsync(static (byte[] bytes) => bytes.Length, argument);
+            await pool.RunAsync(Work.Length, argument);
             return new WeakReference(argument);
         }
     }

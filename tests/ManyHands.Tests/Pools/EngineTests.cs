@@ -131,6 +131,7 @@ public sealed class ContractCoverageTests
             ["ThreadedPool"] = typeof(ThreadPoolTests),
             ["CoroutinePool"] = typeof(CoroutinePoolTests),
             ["ProcessPool"] = typeof(ProcessPoolTests),
+            ["RemotePool"] = typeof(Managers.RemotePoolTests),
         };
         string[] engines = [.. typeof(Pool).Assembly.GetTypes().Where(type => type.BaseType == typeof(Pool)).Select(type => type.Name)];
         Assert.Equal(expected.Keys.Order(), engines.Order());

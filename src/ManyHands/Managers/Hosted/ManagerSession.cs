@@ -26,6 +26,9 @@ internal abstract class ManagerSession(string name)
     /// <summary>Whether it must say that what it was given has arrived. The manager's own process has it in the moment that it is given.</summary>
     public virtual bool ConfirmsDeliveries => true;
 
+    /// <summary>When it has ended: whether all that it said before was heard. Else something may have been lost on the way.</summary>
+    public virtual bool WasHeardOut => true;
+
     /// <summary>The object holds something for this session, and is to be told when that ends.</summary>
     /// <returns>False if it has ended already.</returns>
     public bool Touch(HostedObject target)

@@ -103,6 +103,9 @@ internal sealed class ClientConnection : IDisposable
     /// <summary>Ends when requests can be sent without piling up here.</summary>
     public Task RoomAsync() => outgoing.Waiting > 8 << 20 ? outgoing.DrainedAsync() : Task.CompletedTask;
 
+    /// <summary>Ends when all that was said so far is with the kernel.</summary>
+    public Task SentAsync() => outgoing.DrainedAsync();
+
     /// <summary>The manager need not go on with it.</summary>
     public void Cancel(PendingRequest request)
     {

@@ -36,6 +36,8 @@ internal sealed class LocalSession : ManagerLink
             Handle(target, new LocalRequest(session, operation, TimeSpan.Zero, null, default), body);
     }
 
+    public override Task SentAsync() => Task.CompletedTask;
+
     public override ReadOnlyMemory<byte> Open(RemoteObject target)
     {
         using PayloadWriter writer = new(64);

@@ -32,6 +32,9 @@ internal abstract class ManagerLink
     /// <summary>Says something that needs no answer; lost with the connection.</summary>
     public abstract void Post(RemoteObject target, Operation operation, ReadOnlyMemory<byte> body);
 
+    /// <summary>Ends when all that was said so far is out of this process's hands: its end does not take it back.</summary>
+    public abstract Task SentAsync();
+
     /// <summary>Gets a named object ready for use.</summary>
     /// <exception cref="ManagerException">There is none, or it is something else.</exception>
     public abstract ReadOnlyMemory<byte> Open(RemoteObject target);

@@ -151,6 +151,37 @@ internal enum Operation : byte
 
     /// <summary>Which method, as <see cref="ServiceMethod.Signature"/> has it, and its arguments. Waits for it. Answer: its result.</summary>
     Invoke = 70,
+
+    // Of a pool, for who calls. A call has a key (8) that its session chose.
+
+    /// <summary>Key, how often it may run again (4), milliseconds that it waits where there is no worker (8; -1 for ever), whether it has receivers of reports (1), then a <see cref="PoolCallMessage"/>. Waits for it. Answer: how many calls the workers take (4), <see cref="PoolOutcome"/> (1), what belongs to it.</summary>
+    PoolRun = 80,
+
+    /// <summary>Key. The call's token is to be cancelled; its outcome comes as ever. No answer.</summary>
+    PoolCancel = 81,
+
+    /// <summary>Key. Waits for reports of the call or its end. Answer: whether no more come (1), count (4), for each its receiver (4) and a block.</summary>
+    PoolReports = 82,
+
+    /// <summary>Waits until there is a worker. Answer: whether (1).</summary>
+    PoolAwait = 83,
+
+    /// <summary>Answer: how many calls run at a time at most (4), how many of the asker's calls run (4), workers that have come (8), that were lost (8), count (4), then for each worker its number (8), name, how many calls it runs (4), the name of one (or none), how many have ended (8).</summary>
+    PoolState = 84,
+
+    // Of a pool, for who works. A call has a ticket (8) that the manager gave it.
+
+    /// <summary>How many calls it runs at a time (4), its name, its process id (4). Answer: its number (8), how many bytes a message may have (4).</summary>
+    PoolJoin = 85,
+
+    /// <summary>Number. Waits for orders. Answer: count (4), for each <see cref="PoolOrder"/> (1), ticket, and to run one a <see cref="PoolCallMessage"/> as a block.</summary>
+    PoolTake = 86,
+
+    /// <summary>Number, then what there is to tell, each a <see cref="PoolNews"/> (1), ticket, and what belongs to it. No answer.</summary>
+    PoolTell = 87,
+
+    /// <summary>Number, whether that is all (1): it takes no more calls, or it is gone. Answer: nothing.</summary>
+    PoolLeave = 88,
 }
 
 /// <summary>What came of a wait for an item.</summary>
