@@ -125,6 +125,8 @@ internal sealed class ManagerAnswersTarget : FuzzTarget
         {
         }
 
+        public override Task SentAsync() => Task.CompletedTask;
+
         public override ReadOnlyMemory<byte> Open(RemoteObject target) => answer;
 
         public override bool IsCurrent(object? epoch) => epoch == this;
