@@ -1,4 +1,5 @@
 using System.Net;
+using Microsoft.Extensions.Logging;
 using Xunit;
 
 namespace ManyHands.Tests.Managers;
@@ -98,10 +99,12 @@ public sealed class PythonListenerTests : LeakChecked
         TestContext.Current.TestOutputHelper?.WriteLine($"Ran with Python {string.Join(", ", PythonInterpreters.All.Select(python => python.Version))}.");
         await Task.WhenAll(PythonInterpreters.All.Select(async python =>
         {
-            await using ManagerServer server = new();
+            Warnings warnings = new();
+            await using ManagerServer server = new(new() { Logger = warnings });
             using ISharedQueue<string> tasks = server.RegisterQueue<string>("get_task_queue");
             using ISharedQueue<string> results = server.RegisterQueue<string>("get_result_queue");
             PythonListener listener = server.ListenPython(new() { Key = ManagerKey.FromText("qiye"), AllowLegacyMd5 = python.Minor < 12 });
+            Assert.Contains("4 bytes", Assert.Single(warnings.All), StringComparison.Ordinal);
             for (int i = 0; i < 10; i++)
                 tasks.Enqueue($"ImageUrl_{i}", Token);
             string output = await python.RunAsync(TutorialWorker, Port(listener));
@@ -110,6 +113,62 @@ public sealed class PythonListenerTests : LeakChecked
                 Assert.Equal($"ImageUrl_{i}--->success", results.Dequeue(Token));
             Assert.True(tasks.Join(TimeSpan.FromSeconds(5), Token));
         }));
+    }
+
+    /// <summary>The server of the tutorial, in Python 3: its queue has another name there, and its key is bytes.</summary>
+    private const string TutorialServer = """
+        import random,time,queue as Queue
+        import sys
+        from multiprocessing.managers import BaseManager
+        #实现第一步:建立task_queue和result_queue,用来存放任务和结果
+        task_queue=Queue.Queue()
+        result_queue=Queue.Queue()
+        class Queuemanager(BaseManager):
+            pass
+        #实现第二步:把创建的两个队列注册在网络上,利用register方法,callable参数关联了Queue对象,
+        # 将Queue对象在网络中暴露
+        Queuemanager.register('get_task_queue',callable=lambda:task_queue)
+        Queuemanager.register('get_result_queue',callable=lambda:result_queue)
+        #实现第三步:绑定端口8001,设置验证口令‘qiye’。这个相当于对象的初始化,并启动
+        manager=Queuemanager(address=('127.0.0.1',int(sys.argv[1])),authkey=b'qiye')
+        manager.start()
+        #实现第四步:通过管理实例的方法获得通过网络访问的Queue对象
+        task=manager.get_task_queue()
+        result=manager.get_result_queue()
+        #实现第五步:添加任务
+        for url in ["ImageUrl_"+str(i) for i in range(10)]:
+            print ('put task %s ...' %url)
+            task.put(url)
+        #获取返回结果
+        print ('try get result...')
+        for i in range(10):
+            print ('result is %s' %result.get(timeout=10))
+        #关闭管理
+        manager.shutdown()
+        """;
+
+    [Theory]
+    [MemberData(nameof(Versions))]
+    public async Task TheTutorialsServer_HasItsTasksDoneByAnotherLanguage(string? version)
+    {
+        int port = ManagerSurvivalTests.FreePort();
+        using PythonProcess server = PythonInterpreters.Of(version).Start(TutorialServer, $"{port}");
+        for (int i = 0; i < 10; i++)
+            Assert.Equal($"put task ImageUrl_{i} ...", await server.ReadLineAsync());
+        Assert.Equal("try get result...", await server.ReadLineAsync());
+        await using PythonManagerClient client = await PythonManagerClient.ConnectAsync(new IPEndPoint(IPAddress.Loopback, port), "qiye"u8.ToArray(), cancellationToken: Token);
+        PythonQueue<string> task = await client.GetQueueAsync<string>("get_task_queue", Token);
+        PythonQueue<string> result = await client.GetQueueAsync<string>("get_result_queue", Token);
+        while (await task.CountAsync(Token) > 0)
+        {
+            (bool hasItem, string url) = await task.TryDequeueAsync(TimeSpan.FromSeconds(5), Token);
+            Assert.True(hasItem);
+            await result.EnqueueAsync($"{url}--->success", Token);
+        }
+
+        for (int i = 0; i < 10; i++)
+            Assert.Equal($"result is ImageUrl_{i}--->success", await server.ReadLineAsync());
+        Assert.Equal("", await server.EndAsync());
     }
 
     [Fact]
@@ -205,4 +264,22 @@ public sealed class PythonListenerTests : LeakChecked
         tasks.put('for C# ü€😀'); any.put(12); any.put(['a', None, 1.5])
         print('ok')
         """;
+
+    private sealed class Warnings : ILogger
+    {
+        public List<string> All { get; } = [];
+
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => true;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+        {
+            if (logLevel < LogLevel.Warning)
+                return;
+            lock (All)
+                All.Add(formatter(state, exception));
+        }
+    }
 }
