@@ -155,8 +155,16 @@ internal static class RemoteFailure
     // An AggregateException's message ends with "(first message) (second message)", which its constructor will add again.
     private static string WithoutInnerMessages(string message, Exception[] inner)
     {
-        string suffix = string.Concat(inner.Select(one => $" ({(one is RemoteException remote ? remote.RemoteMessage : one.Message)})"));
-        return suffix.Length > 0 && message.EndsWith(suffix, StringComparison.Ordinal) ? message[..^suffix.Length] : message;
+        // As they were where it was thrown; or, if it has crossed a boundary before, as they are since.
+        string first = string.Concat(inner.Select(one => $" ({(one is RemoteException remote ? remote.RemoteMessage : one.Message)})"));
+        string later = string.Concat(inner.Select(one => $" ({one.Message})"));
+        foreach (string suffix in (string[])[first, later])
+        {
+            if (suffix.Length > 0 && message.EndsWith(suffix, StringComparison.Ordinal))
+                return message[..^suffix.Length];
+        }
+
+        return message;
     }
 
     private static string? Stack(Exception exception)

@@ -49,7 +49,7 @@ public sealed class RemoteFunctionsTests : LeakChecked
     public async Task Calls_OfWhatIsntRegistered_AreRefusedWhereTheyAreMade()
     {
         await using ManagerServer server = new();
-        await using Pool pool = server.RegisterPool("pool", new RemoteFunctions().Add("double", Work.Double).Add("echo", Work.Same<object[]>));
+        await using Pool pool = server.RegisterPool("pool", new RemoteFunctions().Add("double", Work.Double).Add("echo", Work.Same<string>));
         UnsendableCallException refused = Assert.Throws<UnsendableCallException>(() => { _ = pool.RunAsync(Work.Answer); });
         Assert.Contains("Work.Answer isn't registered for the pool 'pool'", refused.Message, StringComparison.Ordinal);
         Assert.Contains("Registered are double, echo.", refused.Message, StringComparison.Ordinal);

@@ -120,7 +120,7 @@ public sealed class RemotePoolSurvivalTests : LeakChecked
         await using ManagerServer second = new(new() { EndPoint = place, Key = key });
         second.RegisterPool("pool");
         second.Start();
-        await Eventually.True(() => caller.State == ManagerClientState.Connected, "the caller has found it");
+        await Eventually.True(() => caller.Reconnects == 1, "the caller has found it");
         Assert.Equal(42, await pool.RunAsync(Work.Answer).WaitAsync(Deadline, Token));
     }
 

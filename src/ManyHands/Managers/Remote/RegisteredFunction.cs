@@ -26,7 +26,7 @@ internal abstract class RegisteredFunction(string name, string signature, Delega
         if (function.HasSingleTarget is false)
             throw Refused(name, "it is several functions in one delegate. Register each.");
         MethodInfo invoke = function.GetType().GetMethod("Invoke")!;
-        if (WhyRefused(invoke) is { } why)
+        if (WhyRefused(invoke, function.Method) is { } why)
             throw Refused(name, why);
         Type[] parameters = [.. invoke.GetParameters().Select(one => one.ParameterType)];
         bool takesToken = parameters is [.., { } last] && last == typeof(CancellationToken);
@@ -63,14 +63,17 @@ internal abstract class RegisteredFunction(string name, string signature, Delega
     /// <exception cref="UnsendableResultException">The result can't travel.</exception>
     public abstract Task RunAsync(Pool pool, ReadOnlyMemory<byte> payload, TransferContext side, CallOptions options, PayloadWriter answer);
 
-    private static string? WhyRefused(MethodInfo method)
+    /// <param name="method">As it is called.</param>
+    /// <param name="written">As it is written, for the names.</param>
+    private static string? WhyRefused(MethodInfo method, MethodInfo written)
     {
         if (WhyUnknown(method) is { } why)
             return why;
-        foreach (ParameterInfo parameter in method.GetParameters())
+        ParameterInfo[] parameters = method.GetParameters(), names = written.GetParameters();
+        for (int i = 0; i < parameters.Length; i++)
         {
-            if (WhyUnsendable(parameter.ParameterType) is { } reason)
-                return $"its parameter '{parameter.Name}' is {reason}";
+            if (WhyUnsendable(parameters[i].ParameterType) is { } reason)
+                return $"its parameter '{(names.Length == parameters.Length ? names[i] : parameters[i]).Name}' is {reason}";
         }
 
         Type result = ResultOf(method.ReturnType);
