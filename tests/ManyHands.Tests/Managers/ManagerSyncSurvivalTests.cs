@@ -47,7 +47,7 @@ public sealed class ManagerSyncSurvivalTests : LeakChecked
         server.Start();
         await using WorkerProcess holder = Start(ManagerSyncWork.HoldLockAsync, server, gate);
         await gate.WaitAsync();
-        Assert.Equal(0, Linux.Kill(holder.Id, Linux.Sigstop));
+        await StopAsync(holder);
         Assert.False(own.TryEnter(TimeSpan.FromSeconds(2), out _, Token));
         Assert.Equal(0, Linux.Kill(holder.Id, Linux.Sigcont));
         Gate.Open(gate.Path + "-leave");
@@ -175,7 +175,7 @@ public sealed class ManagerSyncSurvivalTests : LeakChecked
         await using WorkerProcess doomed = Start(ManagerSyncWork.WaitForConditionAsync, server, gate);
         await gate.WaitAsync();
         await UntilItWaits(server);
-        Assert.Equal(0, Linux.Kill(doomed.Id, Linux.Sigstop));
+        await StopAsync(doomed);
         using (own.Lock.Enter(Token))
             own.Notify();
         Assert.False(own.Lock.TryEnter(TimeSpan.FromMilliseconds(100), out _, Token));
@@ -200,7 +200,7 @@ public sealed class ManagerSyncSurvivalTests : LeakChecked
         if (onItsWay)
         {
             // It is given the signal, and never reads that.
-            Assert.Equal(0, Linux.Kill(doomed.Id, Linux.Sigstop));
+            await StopAsync(doomed);
             own.Set();
             Assert.False(own.IsSet);
             doomed.Kill();
@@ -454,6 +454,12 @@ public sealed class ManagerSyncSurvivalTests : LeakChecked
 
     private static WorkerProcess Start(Func<int, string, string, Task> work, ManagerServer server, Gate gate) =>
         WorkerProcess.Start(work, ManagerWork.PortOf(server), server.Key.ToBase64(), gate.Path);
+
+    private static async Task StopAsync(WorkerProcess process)
+    {
+        Assert.Equal(0, Linux.Kill(process.Id, Linux.Sigstop));
+        await Eventually.True(() => ProcessInventory.IsStopped(process.Id), "it is stopped");
+    }
 
     private static Task UntilItWaits(ManagerServer server) => Eventually.True(() => server.Statistics.Clients is [{ WaitingRequests: 1 }], "it waits");
 

@@ -41,6 +41,7 @@ internal static class ManagerSyncWork
         await waiting;
     }
 
+    /// <summary>Waits for the condition, and keeps its lock then.</summary>
     public static async Task WaitForConditionAsync(int port, string key, string ready)
     {
         await using ManagerClient client = await ManagerWork.ConnectAsync(port, key);
@@ -49,6 +50,7 @@ internal static class ManagerSyncWork
         ValueTask waiting = condition.WaitAsync();
         Gate.Open(ready);
         await waiting;
+        await Task.Delay(Timeout.Infinite);
     }
 
     public static async Task WaitAtBarrierAsync(int port, string key, string ready)
