@@ -220,7 +220,7 @@ public sealed class RemoteWorker : IAsyncDisposable
         body.WriteString(options.Name);
         body.WriteUnmanaged(Environment.ProcessId);
         (long number, int largest) = port.ReadJoined(await port.JoinAsync(body.WrittenMemory, token).ConfigureAwait(false));
-        return new Membership(number, largest);
+        return new Membership(number, largest, port.Link.Epoch);
     }
 
     private async Task TakeOrdersAsync(Membership own)
@@ -312,6 +312,17 @@ public sealed class RemoteWorker : IAsyncDisposable
 
     private void Begin(WorkerCall call)
     {
+        // If the connection has ended, what was said of it may have gone nowhere, and the manager may give the call to another.
+        if (!port.Link.IsCurrent(call.Membership.Epoch))
+        {
+            WorkerCall? next = Remove(call);
+            call.Stop.Dispose();
+            if (next is not null)
+                Begin(next);
+            EndIfDrained();
+            return;
+        }
+
         // A pool that runs calls in their caller would hold up whoever takes orders.
         if (pool.RunsInCaller)
             ThreadPool.UnsafeQueueUserWorkItem(static state => _ = state.Worker.RunAsync(state.Call), (Worker: this, Call: call), preferLocal: false);
@@ -509,9 +520,12 @@ public sealed class RemoteWorker : IAsyncDisposable
     }
 
     /// <summary>As whom the manager knows this worker, as long as the connection lasts.</summary>
-    private sealed class Membership(long number, int largest)
+    private sealed class Membership(long number, int largest, object? epoch)
     {
         public long Number => number;
+
+        /// <summary>The connection.</summary>
+        public object? Epoch => epoch;
 
         public int Largest => largest;
 

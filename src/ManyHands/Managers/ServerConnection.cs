@@ -32,7 +32,7 @@ internal sealed class ServerConnection : ClientSession, IFlushed, IDisposable
     /// <summary>Why it ended, if not by the client's own will.</summary>
     public string? Reason { get; private set; }
 
-    /// <summary>A connection that its client's side ended, in whatever way, was read to its end. One that fell silent may have lost what was on its way.</summary>
+    /// <summary>A connection that was closed was read to its end, also if the client's process was killed. One that was reset or fell silent may have lost what was on its way.</summary>
     public override bool WasHeardOut => wasHeardOut;
 
     /// <summary>Reads and does what the client asks for, until one side ends it.</summary>
@@ -62,7 +62,6 @@ internal sealed class ServerConnection : ClientSession, IFlushed, IDisposable
         }
         catch (Exception reason) when (reason is SocketException or IOException or ObjectDisposedException or OperationCanceledException)
         {
-            wasHeardOut = (reason as SocketException ?? reason.InnerException as SocketException)?.SocketErrorCode == SocketError.ConnectionReset;
             Reason ??= reason.Message;
         }
         catch (Exception reason) when (reason is InvalidDataException or InvalidPayloadException)

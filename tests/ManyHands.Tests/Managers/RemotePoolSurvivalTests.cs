@@ -44,6 +44,30 @@ public sealed class RemotePoolSurvivalTests : LeakChecked
     }
 
     [Fact]
+    public async Task WorkersConnectionEnds_WhatItHadNotBegunRunsOnce()
+    {
+        using Gate gate = new();
+        await using ManagerServer server = Serve();
+        await using ManagerClient caller = await ConnectAsync(server);
+        await using Pool pool = Pool.Remote(caller, "pool", Functions);
+        ManagerClient lost = await ConnectAsync(server);
+        RemoteWorker forlorn = await RemoteWorker.StartAsync(lost, "pool", Functions, Pool.Threads(1), cancellationToken: Token);
+        Task<int> started = pool.RunAsync(Work.OpenThenWait, gate.Path, gate.Named("finish"));
+        await gate.WaitAsync();
+        Task[] behind = [.. Enumerable.Range(0, 3).Select(_ => pool.RunAsync(RemotePoolWork.Note, gate.Named("note")))];
+        await Eventually.True(() => server.Statistics.Objects[0].WaitingRequests == 3, "they wait behind it");
+
+        await lost.DisposeAsync();
+        await Assert.ThrowsAsync<WorkerCrashedException>(() => started.WaitAsync(Deadline));
+        Gate.Open(gate.Named("finish"));
+        await using ManagerClient other = await ConnectAsync(server);
+        await using RemoteWorker next = await RemoteWorker.StartAsync(other, "pool", Functions, Pool.Threads(1), cancellationToken: Token);
+        await Task.WhenAll(behind).WaitAsync(Deadline, Token);
+        await forlorn.DisposeAsync();
+        Assert.Equal(3, gate.Count("note-"));
+    }
+
+    [Fact]
     public async Task WorkerKilled_CallWithRetries_RunsAgainElsewhere()
     {
         using Gate gate = new();

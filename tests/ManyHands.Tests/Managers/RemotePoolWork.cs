@@ -15,6 +15,7 @@ public static class RemotePoolWork
         .Add("wait forever", Work.WaitForever)
         .Add("note cancellation", NoteCancellation)
         .Add("meet", Meet)
+        .Add("note", Note)
         .Add("die", Die)
         .Add("die noting", DieNoting)
         .Add("loop", Loop)
@@ -42,6 +43,9 @@ public static class RemotePoolWork
         return Environment.ProcessId;
     }
 
+    /// <summary>Notes each run in a file of its own.</summary>
+    public static void Note(string path) => Gate.Open($"{path}-{Guid.NewGuid()}");
+
     public static void Die(int signal)
     {
         Console.Error.WriteLine("last words");
@@ -50,10 +54,9 @@ public static class RemotePoolWork
         Thread.Sleep(Timeout.Infinite);
     }
 
-    /// <summary>Notes each attempt in a file of its own.</summary>
     public static void DieNoting(string path)
     {
-        Gate.Open($"{path}-{Guid.NewGuid()}");
+        Note(path);
         Die(9);
     }
 

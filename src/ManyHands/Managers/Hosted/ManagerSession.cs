@@ -12,6 +12,7 @@ internal abstract class ManagerSession(string name)
     private readonly Queue<(long Number, HostedObject Source, QueueItem? Item, long Ticket)> underWay = new();
     private readonly Lock gate = new();
     private long deliveries;
+    private int waitingCount;
     private volatile bool isEnded;
 
     /// <summary>For statistics and logs.</summary>
@@ -21,7 +22,8 @@ internal abstract class ManagerSession(string name)
 
     public DateTimeOffset Since { get; } = TimeProvider.System.GetUtcNow();
 
-    public int WaitingRequests => waiting.Count;
+    // Counted, as the dictionary's own count takes all its locks, and every request asks.
+    public int WaitingRequests => Volatile.Read(ref waitingCount);
 
     /// <summary>Whether it must say that what it was given has arrived. The manager's own process has it in the moment that it is given.</summary>
     public virtual bool ConfirmsDeliveries => true;
@@ -94,9 +96,17 @@ internal abstract class ManagerSession(string name)
         }
     }
 
-    public void Waits(HostedRequest request) => waiting[request] = true;
+    public void Waits(HostedRequest request)
+    {
+        if (waiting.TryAdd(request, true))
+            Interlocked.Increment(ref waitingCount);
+    }
 
-    public void WaitsNoMore(HostedRequest request) => waiting.TryRemove(request, out _);
+    public void WaitsNoMore(HostedRequest request)
+    {
+        if (waiting.TryRemove(request, out _))
+            Interlocked.Decrement(ref waitingCount);
+    }
 
     /// <summary>Frees what it holds, and ends what it waits for.</summary>
     public void End()
