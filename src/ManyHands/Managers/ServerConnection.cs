@@ -78,7 +78,15 @@ internal sealed class ServerConnection : ManagerSession, IFlushed, IDisposable
     /// <summary>Ends the connection; the reading ends with it.</summary>
     public void Stop()
     {
-        ending.Cancel();
+        try
+        {
+            ending.Cancel();
+        }
+        catch (ObjectDisposedException)
+        {
+            // The client left in this moment.
+        }
+
         stream.Shutdown();
     }
 

@@ -1,20 +1,16 @@
-using System.Diagnostics;
 #if DEBUG
 using ManyHands.Platform;
 using ManyHands.Tests.Faults;
 #endif
+using ManyHands.Tests.Contracts;
 using Xunit;
 
 namespace ManyHands.Tests.Sync;
 
-public sealed class SharedBarrierTests : LeakChecked
+public sealed class SharedBarrierTests() : BarrierContract(new SharedMemorySite())
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
-
-    private static CancellationToken Token => TestContext.Current.CancellationToken;
-
     [Fact]
-    public async Task Passings_EachIndexOnce_ActionOnce()
+    public async Task Processes_PassTogether_EachIndexOnce_ActionOnce()
     {
         const int Rounds = 20;
         using SharedBarrier barrier = new(3);
@@ -33,53 +29,6 @@ public sealed class SharedBarrierTests : LeakChecked
     }
 
     [Fact]
-    public async Task Timeout_NeverEarly_BreaksForAll_ResetMakesWhole()
-    {
-        using SharedBarrier barrier = new(3);
-        TimeSpan time = TimeSpan.FromMilliseconds(80);
-        Task<BarrierPassage> other = barrier.SignalAndWaitAsync(null, Token).AsTask();
-        long startedAt = Stopwatch.GetTimestamp();
-        Assert.False(barrier.TrySignalAndWait(time, out _, null, Token));
-        Assert.True(Stopwatch.GetElapsedTime(startedAt) >= time);
-        await Assert.ThrowsAsync<BrokenBarrierException>(() => other.WaitAsync(Patience, Token));
-        Assert.True(barrier.IsBroken);
-        Assert.Throws<BrokenBarrierException>(() => barrier.SignalAndWait(null, Token));
-        barrier.Reset();
-        await PassTogether(barrier, 3);
-        Assert.Null(await barrier.TrySignalAndWaitAsync(time, null, Token));
-        Assert.True(barrier.IsBroken);
-    }
-
-    [Fact]
-    public async Task Cancel_Breaks()
-    {
-        using SharedBarrier barrier = new(3);
-        Task<BarrierPassage> other = barrier.SignalAndWaitAsync(null, Token).AsTask();
-        using CancellationTokenSource cancel = new(TimeSpan.FromMilliseconds(30));
-        Assert.ThrowsAny<OperationCanceledException>(() => barrier.SignalAndWait(null, cancel.Token));
-        await Assert.ThrowsAsync<BrokenBarrierException>(() => other.WaitAsync(Patience, Token));
-    }
-
-    [Fact]
-    public async Task AbortAndReset_BreakForThoseThatWait()
-    {
-        using SharedBarrier barrier = new(2);
-        Task<BarrierPassage> aborted = barrier.SignalAndWaitAsync(null, Token).AsTask();
-        await Eventually.True(() => barrier.Waiting == 1, "it waits");
-        barrier.Abort();
-        await Assert.ThrowsAsync<BrokenBarrierException>(() => aborted.WaitAsync(Patience, Token));
-        Assert.True(barrier.IsBroken);
-        barrier.Reset();
-        Assert.False(barrier.IsBroken);
-        Task<BarrierPassage> reset = barrier.SignalAndWaitAsync(null, Token).AsTask();
-        await Eventually.True(() => barrier.Waiting == 1, "it waits");
-        barrier.Reset();
-        await Assert.ThrowsAsync<BrokenBarrierException>(() => reset.WaitAsync(Patience, Token));
-        Assert.False(barrier.IsBroken);
-        await PassTogether(barrier, 2);
-    }
-
-    [Fact]
     public async Task Party_Killed_BreaksForTheOthers_Soon()
     {
         using SharedBarrier barrier = new(3);
@@ -90,22 +39,11 @@ public sealed class SharedBarrierTests : LeakChecked
         await Assert.ThrowsAsync<BrokenBarrierException>(() => other.WaitAsync(TimeSpan.FromSeconds(2), Token));
         await doomed.JoinAsync().WaitAsync(Patience, Token);
         barrier.Reset();
-        await PassTogether(barrier, 3);
+        await PassTogether(barrier);
     }
 
     [Fact]
-    public async Task Action_Throws_Breaks_AndIsItsCallers()
-    {
-        using SharedBarrier barrier = new(2);
-        Task<BarrierPassage> other = barrier.SignalAndWaitAsync(null, Token).AsTask();
-        await Eventually.True(() => barrier.Waiting == 1, "it waits");
-        Assert.Throws<FormatException>(() => barrier.SignalAndWait(static () => throw new FormatException(), Token));
-        await Assert.ThrowsAsync<BrokenBarrierException>(() => other.WaitAsync(Patience, Token));
-        Assert.True(barrier.IsBroken);
-    }
-
-    [Fact]
-    public async Task Dispose_Breaks()
+    public async Task Dispose_BreaksForOtherProcesses()
     {
         SharedBarrier barrier = new(3);
         using Gate gate = new();
@@ -180,16 +118,9 @@ public sealed class SharedBarrierTests : LeakChecked
         Assert.True(await stopped);
         Assert.True(barrier.IsBroken);
         barrier.Reset();
-        await PassTogether(barrier, 3);
+        await PassTogether(barrier);
     }
 #endif
-
-    private static async Task PassTogether(SharedBarrier barrier, int parties)
-    {
-        BarrierPassage[] passages = await Task.WhenAll(Enumerable.Range(0, parties).Select(_ => barrier.SignalAndWaitAsync(null, Token).AsTask())).WaitAsync(Patience, Token);
-        Assert.Equal(Enumerable.Range(0, parties), passages.Select(passage => passage.Index).Order());
-        Assert.Single(passages.Select(passage => passage.Phase).Distinct());
-    }
 
     // Cell 0 counts actions; the others, by phase and index, who passed.
     private static void Pass(SharedBarrier barrier, SharedArray<int> cells, int rounds)

@@ -1,22 +1,18 @@
-using System.Diagnostics;
 #if DEBUG
 using ManyHands.Platform;
 #endif
+using ManyHands.Tests.Contracts;
 using Xunit;
 
 namespace ManyHands.Tests.Sync;
 
-public sealed class SharedConditionTests : LeakChecked
+public sealed class SharedConditionTests() : ConditionContract(new SharedMemorySite())
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
-
-    private static CancellationToken Token => TestContext.Current.CancellationToken;
-
     [Theory]
     [InlineData(1)]
     [InlineData(2)]
     [InlineData(3)]
-    public async Task Notify_WakesExactlySoMany(int count)
+    public async Task Notify_WakesExactlySoMany_InProcesses(int count)
     {
         using SharedLock sharedLock = new();
         using SharedCondition condition = new(sharedLock);
@@ -44,80 +40,6 @@ public sealed class SharedConditionTests : LeakChecked
             await process.JoinAsync().WaitAsync(Patience, Token);
             Assert.Equal(0, process.ExitCode);
         }
-    }
-
-    [Fact]
-    public async Task NotifyAll_WakesAll_AndNoneThatComesLater()
-    {
-        using SharedLock sharedLock = new();
-        using SharedCondition condition = new(sharedLock);
-        using SharedArray<int> cells = new(2);
-        Task[] tasks = [.. Enumerable.Range(0, 20).Select(_ => WaitOnceAsync(condition, cells))];
-        await Eventually.True(() => Volatile.Read(ref cells[0]) == 20, "all wait");
-        using (sharedLock.Enter(Token))
-        {
-            condition.NotifyAll();
-            Assert.False(condition.TryWait(TimeSpan.Zero, Token));
-        }
-
-        await Task.WhenAll(tasks).WaitAsync(Patience, Token);
-    }
-
-    [Fact]
-    public async Task Wait_NotifiedForNobody_OrTimedOut_NeverEarly_HoldsTheLockAgain()
-    {
-        using SharedLock sharedLock = new();
-        using SharedCondition condition = new(sharedLock);
-        TimeSpan time = TimeSpan.FromMilliseconds(60);
-        Assert.Throws<SynchronizationLockException>(() => condition.Wait(Token));
-        Assert.Throws<SynchronizationLockException>(() => condition.Notify());
-        Assert.Throws<SynchronizationLockException>(condition.NotifyAll);
-        using (sharedLock.Enter(Token))
-        {
-            condition.Notify(5);
-            condition.NotifyAll();
-            long startedAt = Stopwatch.GetTimestamp();
-            Assert.False(condition.TryWait(time, Token));
-            Assert.True(Stopwatch.GetElapsedTime(startedAt) >= time);
-            startedAt = Stopwatch.GetTimestamp();
-            Assert.False(await condition.TryWaitAsync(time, Token));
-            Assert.True(Stopwatch.GetElapsedTime(startedAt) >= time);
-            Assert.True(sharedLock.IsHeldHere);
-            using CancellationTokenSource cancel = new(time);
-            Assert.ThrowsAny<OperationCanceledException>(() => condition.Wait(cancel.Token));
-            Assert.True(sharedLock.IsHeldHere);
-        }
-
-        Assert.False(sharedLock.IsHeldHere);
-    }
-
-    [Fact]
-    public async Task Reentrant_WaitLeavesAllLevels_AndComesBackToThem()
-    {
-        using SharedLock sharedLock = new(reentrant: true);
-        using SharedCondition condition = new(sharedLock);
-        using SharedEvent waits = new();
-        Task waiter = Task.Factory.StartNew(
-            () =>
-            {
-                using (sharedLock.Enter())
-                using (sharedLock.Enter())
-                {
-                    waits.Set();
-                    condition.Wait();
-                    Assert.True(sharedLock.IsHeldHere);
-                }
-
-                Assert.False(sharedLock.IsHeldHere);
-            },
-            Token,
-            TaskCreationOptions.LongRunning,
-            TaskScheduler.Default);
-        waits.Wait(Token);
-        Assert.True(sharedLock.TryEnter(Patience, out SharedLock.Scope scope, Token));
-        condition.Notify();
-        scope.Dispose();
-        await waiter.WaitAsync(Patience, Token);
     }
 
     [Fact]
@@ -208,21 +130,6 @@ public sealed class SharedConditionTests : LeakChecked
         for (int i = 0; i < 30; i++)
             new SharedCondition(sharedLock).Dispose();
         Assert.Throws<InvalidOperationException>(() => new SharedCondition(sharedLock));
-    }
-
-    [Fact]
-    public async Task Dispose_WakesWaiters_WithTheLock()
-    {
-        using SharedLock sharedLock = new();
-        SharedCondition condition = new(sharedLock);
-        using SharedArray<int> cells = new(2);
-        Task waiter = WaitOnceAsync(condition, cells);
-        await Eventually.True(() => Volatile.Read(ref cells[0]) == 1, "it waits");
-        condition.Dispose();
-        await Assert.ThrowsAsync<ObjectDisposedException>(() => waiter.WaitAsync(TimeSpan.FromSeconds(2), Token));
-        Assert.True(sharedLock.TryEnter(Patience, out SharedLock.Scope scope, Token));
-        Assert.Throws<ObjectDisposedException>(() => condition.Notify());
-        scope.Dispose();
     }
 
     // Cells: how many wait or did; how many were woken.

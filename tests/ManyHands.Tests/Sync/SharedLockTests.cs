@@ -1,87 +1,14 @@
 using System.Diagnostics;
 using CsCheck;
 using ManyHands.Serialization;
+using ManyHands.Tests.Contracts;
 using ManyHands.Tests.Faults;
 using Xunit;
 
 namespace ManyHands.Tests.Sync;
 
-public sealed class SharedLockTests : LeakChecked
+public sealed class SharedLockTests() : LockContract(new SharedMemorySite())
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
-
-    private static CancellationToken Token => TestContext.Current.CancellationToken;
-
-    [Fact]
-    public void Enter_ThenDispose_LeavesOnce()
-    {
-        using SharedLock sharedLock = new();
-        SharedLock.Scope first = sharedLock.Enter(Token);
-        Assert.True(sharedLock.IsHeldHere);
-        Assert.False(first.WasAbandoned);
-        Assert.False(sharedLock.TryEnter(out _));
-        first.Dispose();
-        Assert.False(sharedLock.IsHeldHere);
-        Assert.Throws<SynchronizationLockException>(sharedLock.Exit);
-
-        // A scope that was left leaves nobody else's stay.
-        Assert.True(sharedLock.TryEnter(out SharedLock.Scope second));
-        first.Dispose();
-        Assert.True(sharedLock.IsHeldHere);
-        second.Dispose();
-        Assert.True(sharedLock.TryEnter(out _));
-        sharedLock.Exit();
-        second.Dispose();
-    }
-
-    [Fact]
-    public async Task Reentrant_CountsPerThread()
-    {
-        using SharedLock sharedLock = new(reentrant: true);
-        Assert.True(sharedLock.IsReentrant);
-        await RunOnThread(() =>
-        {
-            SharedLock.Scope outer = sharedLock.Enter(Token);
-            Assert.True(sharedLock.TryEnter(out SharedLock.Scope inner));
-            Other(() =>
-            {
-                Assert.False(sharedLock.TryEnter(out _));
-                Assert.False(sharedLock.IsHeldHere);
-                Assert.Throws<SynchronizationLockException>(sharedLock.Exit);
-                Assert.Throws<SynchronizationLockException>(outer.Dispose);
-            });
-            inner.Dispose();
-            inner.Dispose();
-            Assert.True(sharedLock.IsHeldHere);
-            outer.Dispose();
-            Assert.False(sharedLock.IsHeldHere);
-            Assert.Throws<SynchronizationLockException>(sharedLock.Exit);
-            Other(() =>
-            {
-                Assert.True(sharedLock.TryEnter(out SharedLock.Scope scope));
-                scope.Dispose();
-            });
-        });
-        await Assert.ThrowsAsync<NotSupportedException>(async () => await sharedLock.EnterAsync(Token));
-    }
-
-    [Fact]
-    public async Task TryEnter_Held_ReturnsFalse_NeverEarly()
-    {
-        using SharedLock sharedLock = new();
-        using SharedLock.Scope scope = sharedLock.Enter(Token);
-        long startedAt = Stopwatch.GetTimestamp();
-        Assert.False(sharedLock.TryEnter(TimeSpan.FromMilliseconds(70), out _, Token));
-        Assert.True(Stopwatch.GetElapsedTime(startedAt) >= TimeSpan.FromMilliseconds(70));
-        startedAt = Stopwatch.GetTimestamp();
-        Assert.Null(await sharedLock.TryEnterAsync(TimeSpan.FromMilliseconds(70), Token));
-        Assert.True(Stopwatch.GetElapsedTime(startedAt) >= TimeSpan.FromMilliseconds(70));
-        Assert.Throws<ArgumentOutOfRangeException>(() => sharedLock.TryEnter(TimeSpan.FromSeconds(-2), out _, Token));
-        using CancellationTokenSource cancel = new(TimeSpan.FromMilliseconds(20));
-        Assert.ThrowsAny<OperationCanceledException>(() => sharedLock.Enter(cancel.Token));
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await sharedLock.EnterAsync(cancel.Token));
-    }
-
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
@@ -197,42 +124,9 @@ public sealed class SharedLockTests : LeakChecked
         Assert.Equal(8000, counts[0]);
     }
 
-    /// <summary>Any sequence of steps of two objects for the same lock does what a plain counter says.</summary>
-    [Fact]
-    public void Reentrant_AnySteps_AsTheModelSays() => Gen.Int[0, 3].Array[0, 40].Sample(
-        steps =>
-        {
-            using SharedLock sharedLock = new(reentrant: true);
-            Stack<SharedLock.Scope> scopes = new();
-            foreach (int step in steps)
-            {
-                switch (step)
-                {
-                    case 0: scopes.Push(sharedLock.Enter()); break;
-                    case 1:
-                        Assert.True(sharedLock.TryEnter(out SharedLock.Scope scope));
-                        scopes.Push(scope);
-                        break;
-                    case 2 when scopes.Count > 0: scopes.Pop().Dispose(); break;
-                    case 3 when scopes.Count > 0:
-                        scopes.Pop();
-                        sharedLock.Exit();
-                        break;
-                    default: Assert.Throws<SynchronizationLockException>(sharedLock.Exit); break;
-                }
-
-                if (sharedLock.IsHeldHere != scopes.Count > 0)
-                    return false;
-            }
-
-            return true;
-        },
-        iter: 200,
-        threads: 1);
-
     /// <summary>A plain lock through two objects: a stay ends once, by the scope that it began with or by Exit, and by no older scope.</summary>
     [Fact]
-    public void Plain_AnySteps_AsTheModelSays() => Gen.Select(Gen.Int[0, 3], Gen.Bool).Array[0, 40].Sample(
+    public void TwoObjects_AnySteps_AsTheModelSays() => Gen.Select(Gen.Int[0, 3], Gen.Bool).Array[0, 40].Sample(
         steps =>
         {
             using SharedLock first = new();
@@ -293,26 +187,5 @@ public sealed class SharedLockTests : LeakChecked
         Assert.True(sharedLock.TryEnter(Patience, out SharedLock.Scope scope, Token));
         Assert.Equal((expected, expected), (scope.WasAbandoned, sharedLock.WasAbandoned));
         scope.Dispose();
-    }
-
-    private static Task RunOnThread(Action action) => Task.Factory.StartNew(action, Token, TaskCreationOptions.LongRunning, TaskScheduler.Default);
-
-    private static void Other(Action action)
-    {
-        Exception? failure = null;
-        Thread thread = new(() =>
-        {
-            try
-            {
-                action();
-            }
-            catch (Exception caught)
-            {
-                failure = caught;
-            }
-        });
-        thread.Start();
-        thread.Join();
-        Assert.Null(failure);
     }
 }

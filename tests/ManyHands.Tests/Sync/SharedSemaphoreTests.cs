@@ -1,52 +1,13 @@
-using System.Diagnostics;
-using CsCheck;
 #if DEBUG
 using ManyHands.Platform;
 #endif
+using ManyHands.Tests.Contracts;
 using Xunit;
 
 namespace ManyHands.Tests.Sync;
 
-public sealed class SharedSemaphoreTests : LeakChecked
+public sealed class SharedSemaphoreTests() : SemaphoreContract(new SharedMemorySite())
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
-
-    private static CancellationToken Token => TestContext.Current.CancellationToken;
-
-    [Fact]
-    public async Task Wait_Release_Count_AndTheMaximumHolds()
-    {
-        using SharedSemaphore semaphore = new(2, 3);
-        Assert.Equal(3, semaphore.Maximum);
-        semaphore.Wait(Token);
-        await semaphore.WaitAsync(Token);
-        Assert.Equal(0, semaphore.CurrentCount);
-        Assert.False(semaphore.TryWait(TimeSpan.Zero, Token));
-        Assert.Equal(0, semaphore.Release(3));
-        Assert.Equal(3, semaphore.CurrentCount);
-        Assert.Throws<SemaphoreFullException>(() => semaphore.Release());
-        Assert.Equal(3, semaphore.CurrentCount);
-        Assert.Throws<ArgumentOutOfRangeException>(() => semaphore.Release(0));
-        Assert.Throws<ArgumentOutOfRangeException>(() => new SharedSemaphore(2, 1));
-        Assert.Throws<ArgumentOutOfRangeException>(() => new SharedSemaphore(0, 0));
-    }
-
-    [Fact]
-    public async Task TryWait_NeverEarly_AndCancellable()
-    {
-        using SharedSemaphore semaphore = new(0, 1);
-        TimeSpan time = TimeSpan.FromMilliseconds(60);
-        long startedAt = Stopwatch.GetTimestamp();
-        Assert.False(semaphore.TryWait(time, Token));
-        Assert.True(Stopwatch.GetElapsedTime(startedAt) >= time);
-        startedAt = Stopwatch.GetTimestamp();
-        Assert.False(await semaphore.TryWaitAsync(time, Token));
-        Assert.True(Stopwatch.GetElapsedTime(startedAt) >= time);
-        using CancellationTokenSource cancel = new(time);
-        Assert.ThrowsAny<OperationCanceledException>(() => semaphore.Wait(cancel.Token));
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await semaphore.WaitAsync(cancel.Token));
-    }
-
     [Fact]
     public async Task Holder_Killed_ItsPermitsReturn()
     {
@@ -121,30 +82,6 @@ public sealed class SharedSemaphoreTests : LeakChecked
         semaphore.Release(2);
     }
 
-    [Fact]
-    public async Task Waiters_AllGetTheirs()
-    {
-        using SharedSemaphore semaphore = new(0, 50);
-        Task[] waiters = [.. Enumerable.Range(0, 50).Select(_ => semaphore.WaitAsync(Token).AsTask())];
-        for (int i = 0; i < 5; i++)
-            semaphore.Release(10);
-        await Task.WhenAll(waiters).WaitAsync(Patience, Token);
-        Assert.Equal(0, semaphore.CurrentCount);
-    }
-
-    [Fact]
-    public async Task Dispose_WakesWaiters()
-    {
-        SharedSemaphore semaphore = new(0, 1);
-        Task waiter = semaphore.WaitAsync(Token).AsTask();
-        Task blocked = Task.Run(() => semaphore.Wait(Token), Token);
-        semaphore.Dispose();
-        await Assert.ThrowsAsync<ObjectDisposedException>(() => waiter.WaitAsync(TimeSpan.FromSeconds(2), Token));
-        await Assert.ThrowsAsync<ObjectDisposedException>(() => blocked.WaitAsync(TimeSpan.FromSeconds(2), Token));
-        Assert.Throws<ObjectDisposedException>(() => semaphore.Release());
-        Assert.Throws<ObjectDisposedException>(() => semaphore.CurrentCount);
-    }
-
 #if DEBUG
     /// <summary>Somebody was interrupted in the middle of a release: that is no reason to say that there is no permit.</summary>
     [Theory]
@@ -166,40 +103,6 @@ public sealed class SharedSemaphoreTests : LeakChecked
         FaultPoint.Disarm();
     }
 #endif
-
-    [Fact]
-    public void AnySteps_AsTheModelSays() => Gen.Select(Gen.Int[1, 5], Gen.Int[-3, 3].Array[0, 40]).Sample(
-        (maximum, steps) =>
-        {
-            using SharedSemaphore semaphore = new(maximum, maximum);
-            int model = maximum;
-            foreach (int step in steps)
-            {
-                if (step <= 0)
-                {
-                    if (semaphore.TryWait(TimeSpan.Zero) != model > 0)
-                        return false;
-                    model -= model > 0 ? 1 : 0;
-                }
-                else if (step > maximum - model)
-                {
-                    Assert.Throws<SemaphoreFullException>(() => semaphore.Release(step));
-                }
-                else
-                {
-                    if (semaphore.Release(step) != model)
-                        return false;
-                    model += step;
-                }
-
-                if (semaphore.CurrentCount != model)
-                    return false;
-            }
-
-            return true;
-        },
-        iter: 200,
-        threads: 1);
 
     private static void TakeTurns(SharedSemaphore semaphore, SharedArray<int> cells)
     {

@@ -70,7 +70,8 @@ internal sealed class PendingRequest
     /// <summary>The manager's answer, a copy of it.</summary>
     public void Answer(ReadOnlyMemory<byte> body, object? connection = null)
     {
-        registration.Dispose();
+        // Without waiting for one that cancels right now: it may wait for what this thread holds.
+        registration.Unregister();
         answeredOn = connection;
         if (!outcome.TrySetResult(body))
             undo?.Invoke(body);
@@ -79,7 +80,7 @@ internal sealed class PendingRequest
     /// <summary>The manager's refusal.</summary>
     public void Refuse(Exception reason)
     {
-        registration.Dispose();
+        registration.Unregister();
         if (reason is OperationCanceledException && token.IsCancellationRequested)
             outcome.TrySetCanceled(token);
         else
