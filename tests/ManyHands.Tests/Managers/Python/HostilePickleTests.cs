@@ -60,7 +60,9 @@ public sealed class HostilePickleTests
     public void AValueOfTwoToTheThirty_ComparesItsPartsOnce()
     {
         PythonTuple pair = Assert.IsType<PythonTuple>(PickleReader.Read(HostilePickles.Laughing["two tuples of 2^30"]()));
-        Assert.Equal(pair[0], pair[1]);
+
+        // Not by Assert.Equal, which goes into collections by itself and would take days.
+        Assert.True(pair[0]!.Equals(pair[1]));
         Assert.NotSame(pair[0], pair[1]);
     }
 
