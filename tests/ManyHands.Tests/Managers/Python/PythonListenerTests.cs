@@ -96,7 +96,7 @@ public sealed class PythonListenerTests : LeakChecked
     public async Task TheTutorialsWorker_OfEveryVersion_DoesTheTasksOfAnotherLanguage()
     {
         Assert.SkipWhen(PythonInterpreters.All.Count == 0, "No Python from 3.8 is on this machine: nothing was tested against a real one.");
-        TestContext.Current.TestOutputHelper?.WriteLine($"Ran with Python {string.Join(", ", PythonInterpreters.All.Select(python => python.Version))}.");
+        Console.Out.WriteLine($"Stock Python clients: {string.Join(", ", PythonInterpreters.All.Select(python => python.Version))}.");
         await Task.WhenAll(PythonInterpreters.All.Select(async python =>
         {
             Warnings warnings = new();
