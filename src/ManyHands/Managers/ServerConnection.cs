@@ -32,7 +32,10 @@ internal sealed class ServerConnection : ClientSession, IFlushed, IDisposable
     /// <summary>Why it ended, if not by the client's own will.</summary>
     public string? Reason { get; private set; }
 
-    /// <summary>A connection that was closed was read to its end, also if the client's process was killed. One that was reset or fell silent may have lost what was on its way.</summary>
+    /// <summary>
+    /// A connection that was closed was read to its end, also if the client's process was killed. If that had something unread, the connection is reset; then what it had said is there only if it had no network to pass.
+    /// One that fell silent may have lost anything.
+    /// </summary>
     public override bool WasHeardOut => wasHeardOut;
 
     /// <summary>Reads and does what the client asks for, until one side ends it.</summary>
@@ -62,6 +65,7 @@ internal sealed class ServerConnection : ClientSession, IFlushed, IDisposable
         }
         catch (Exception reason) when (reason is SocketException or IOException or ObjectDisposedException or OperationCanceledException)
         {
+            wasHeardOut = IsOfThisMachine && (reason as SocketException ?? reason.InnerException as SocketException)?.SocketErrorCode == SocketError.ConnectionReset;
             Reason ??= reason.Message;
         }
         catch (Exception reason) when (reason is InvalidDataException or InvalidPayloadException)
@@ -109,6 +113,8 @@ internal sealed class ServerConnection : ClientSession, IFlushed, IDisposable
         incoming.Dispose();
         ending.Dispose();
     }
+
+    private bool IsOfThisMachine => Peer is not IPEndPoint { Address: var address } || IPAddress.IsLoopback(address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address);
 
     private async ValueTask<bool> ReceiveAsync()
     {

@@ -25,16 +25,24 @@ internal sealed partial class HostedObjects(StoredBytes bytes, ManagerStorage? s
         ArgumentNullException.ThrowIfNull(name);
         if (name.Length > LongestName || !Identifier().IsMatch(name))
             throw new ArgumentException($"'{name}' can't be the name of a manager's object: it begins with a letter or '_', and goes on with letters, digits and '_', at most {LongestName} in all, as everyone who is to use it can write it.", nameof(name));
+        lock (stored)
+            return AddNamed(name, kind, typeName, make);
+    }
+
+    // Before it is made, as making it takes what it holds from the storage and the quota.
+    private T AddNamed<T>(string name, ObjectKind kind, string typeName, Func<StoredObject?, HostedStorage, T> make)
+        where T : HostedObject
+    {
+        if (byName.TryGetValue(name, out HostedObject? there))
+            throw new ArgumentException($"The manager has a {there.Kind} named '{name}' already. Take another name.", nameof(name));
         StoredObject? known = null;
         HostedStorage own = default;
         if (kind is ObjectKind.Queue or ObjectKind.Dictionary && storage is not null)
         {
-            lock (stored)
-                stored.Remove(name, out known);
+            stored.Remove(name, out known);
             if (known is not null && (known.Kind != kind || known.TypeName != typeName))
             {
-                lock (stored)
-                    stored[name] = known;
+                stored[name] = known;
                 throw new ArgumentException($"The storage has '{name}' as a {known.Kind} of {known.TypeName}, and it is registered as a {kind} of {typeName}. Register it as what it was, or under another name.", nameof(name));
             }
 
@@ -42,8 +50,7 @@ internal sealed partial class HostedObjects(StoredBytes bytes, ManagerStorage? s
         }
 
         T made = make(known, own);
-        if (!byName.TryAdd(name, made))
-            throw new ArgumentException($"The manager has a {byName[name].Kind} named '{name}' already. Take another name.", nameof(name));
+        byName[name] = made;
         own.Write(StorageChangeKind.Declared, (long)kind, text: typeName);
         return made;
     }
