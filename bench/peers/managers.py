@@ -112,6 +112,27 @@ def tasks_to_results(workers):
     return measure
 
 
+def tasks_alone(count):
+    """One task at a time, to a worker and back."""
+    manager = start()
+    try:
+        tasks, results = manager.tasks(), manager.results()
+        process = multiprocessing.Process(target=work, args=(manager.address, KEY, count + 1))
+        process.start()
+        tasks.put(0)
+        results.get(timeout=30)
+        samples = []
+        for i in range(count):
+            before = time.perf_counter_ns()
+            tasks.put(i)
+            results.get(timeout=30)
+            samples.append((time.perf_counter_ns() - before) / 1e3)
+        process.join()
+        return percentiles(samples)
+    finally:
+        manager.shutdown()
+
+
 def main():
     if sys.argv[1:2] == ["client"]:
         host, port, key, what, count = sys.argv[2:]
@@ -123,6 +144,7 @@ def main():
         "connect": of_client(connecting),
         "tasks-1": tasks_to_results(1),
         "tasks-2": tasks_to_results(2),
+        "alone": tasks_alone,
     })
 
 

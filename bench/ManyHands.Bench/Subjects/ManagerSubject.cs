@@ -29,6 +29,9 @@ internal sealed class ManagerSubject : Subject
         Measurement pythonOne = Measure(python, "tasks-1", tasks / 2);
         Measurement two = Measure(Ours, "tasks-2", tasks, count => TasksAsync(count, 2));
         Measurement pythonTwo = Measure(python, "tasks-2", tasks / 2);
+        Measurement pythonAlone = Measure(python, "alone", operations / 10);
+        Measurement call = Measure(Ours, "remote-call", operations / 10, RemoteCallAsync);
+        Measurement calls = Measure(Ours, "remote-calls", tasks, RemoteCallsAsync);
         Measurement connect = Measure(Ours, "connect", 200, ConnectAsync);
         Measurement pythonConnect = Measure(python, "connect", 20);
         Measurement stockPairs = Measure(stock, "stock-pairs", operations / 4, count => StockAsync("pairs", count), warmsUp: false);
@@ -40,6 +43,8 @@ internal sealed class ManagerSubject : Subject
         Compare("put and get, 1,000 outstanding, beside one at a time", "ops/s", pipelined.Value, pythonPairs.Value, Goal.AtLeast(10));
         Compare("task to result, 1 worker", "tasks/s", one.Value, pythonOne.Value, Goal.AtLeast(5));
         Compare("task to result, 2 workers", "tasks/s", two.Value, pythonTwo.Value, Goal.AtLeast(5));
+        Compare("Pool.Remote: one call at a time, p50, beside a task and its result", "µs", call["p50"], pythonAlone["p50"]);
+        Compare("Pool.Remote: 1,000 calls outstanding, 1 worker, beside tasks to results", "calls/s", calls.Value, pythonOne.Value);
         Compare("connect, authenticate, first call, p50", "µs", connect["p50"], pythonConnect["p50"], Goal.AtMostOneIn(50));
         Compare("put and get, one at a time, beside StreamJsonRpc", "ops/s", pairs.Value, rpcPairs.Value);
         Compare("put and get, outstanding, beside StreamJsonRpc", "ops/s", pipelined.Value, rpcPipelined.Value);
@@ -121,6 +126,38 @@ internal sealed class ManagerSubject : Subject
             await results.EnqueueAsync(string.Create(CultureInfo.InvariantCulture, $"{i} * {i} = {(long)i * i}"));
     }
 
+    private static async Task<Dictionary<string, double>> RemoteCallAsync(int count)
+    {
+        await using Site site = await Site.OpenAsync();
+        await using Crew crew = await Crew.StartAsync(site);
+        double[] samples = new double[count];
+        for (int i = 0; i < count; i++)
+        {
+            long before = Stopwatch.GetTimestamp();
+            Figures.Check(i, await crew.Pool.RunAsync(Work.Echo, i), "The result");
+            samples[i] = Timing.Microseconds(before, Stopwatch.GetTimestamp());
+        }
+
+        return Figures.Percentiles(samples);
+    }
+
+    private static async Task<Dictionary<string, double>> RemoteCallsAsync(int count)
+    {
+        await using Site site = await Site.OpenAsync();
+        await using Crew crew = await Crew.StartAsync(site);
+        long sum = 0;
+        double rate = await Timing.RateAsync(count, async () =>
+        {
+            for (int first = 0; first < count; first += Outstanding)
+            {
+                int[] results = await Task.WhenAll(Enumerable.Range(first, Outstanding).Select(i => crew.Pool.RunAsync(Work.Echo, i)));
+                sum += results.Sum(each => (long)each);
+            }
+        });
+        Figures.Check(Work.Sum(count), sum, "The sum of all results");
+        return Figures.Of(rate);
+    }
+
     private static async Task<Dictionary<string, double>> ConnectAsync(int count)
     {
         await using Site site = await Site.OpenAsync();
@@ -159,6 +196,7 @@ internal sealed class ManagerSubject : Subject
         await using ManagerServer server = new();
         server.RegisterQueue<int>("tasks");
         server.RegisterQueue<string>("results");
+        server.RegisterPool("pool");
         PythonListener python = server.ListenPython(new() { Key = ManagerKey.FromText(PythonKey), AllowLegacyMd5 = true });
         server.Start();
         await told.SendAsync($"{((IPEndPoint)server.EndPoint).Port} {((IPEndPoint)python.EndPoint).Port} {server.Key.ToBase64()}", token);
@@ -196,6 +234,36 @@ internal sealed class ManagerSubject : Subject
             server.Terminate();
             await server.JoinAsync();
             await server.DisposeAsync();
+        }
+    }
+
+    /// <summary>A pool over a site's manager, and one worker for it in a process of its own.</summary>
+    private sealed class Crew(Pool pool, WorkerProcess worker) : IAsyncDisposable
+    {
+        public Pool Pool => pool;
+
+        private static RemoteFunctions Functions => new RemoteFunctions().Add("echo", Work.Echo);
+
+        public static async Task<Crew> StartAsync(Site site)
+        {
+            WorkerProcess worker = WorkerProcess.Start(ServeAsync, site.Port, site.Key);
+            Pool pool = Pool.Remote(site.Client, "pool", Functions);
+            Figures.Check(1, await pool.RunAsync(Work.Echo, 1), "The first result");
+            return new Crew(pool, worker);
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            await pool.DisposeAsync();
+            worker.Terminate();
+            await worker.JoinAsync();
+            await worker.DisposeAsync();
+        }
+
+        private static async Task ServeAsync(int port, string key, CancellationToken token)
+        {
+            await using ManagerClient client = await ManagerClient.ConnectAsync(new IPEndPoint(IPAddress.Loopback, port), ManagerKey.FromBytes(Convert.FromBase64String(key)), cancellationToken: token);
+            await RemoteWorker.RunAsync(client, "pool", Functions, Pool.Threads(1), cancellationToken: token);
         }
     }
 }
