@@ -211,7 +211,6 @@ public sealed partial class ManagerClient : IAsyncDisposable
                 OperationCanceledException => new ConnectionLostException($"No manager answered at {EndPoint} within {options.ConnectTimeout.TotalSeconds:0.#} s.", reason),
                 SocketException or IOException => new ConnectionLostException($"There is no connection to a manager at {EndPoint}: {reason.Message}", reason),
                 AuthenticationException => new ManagerException(ManagerError.WrongKey, $"What listens at {EndPoint} has not the certificate that it should have, or doesn't speak TLS: {reason.Message}", reason),
-                ManagerException => reason,
                 _ => reason,
             };
         }
