@@ -3,13 +3,18 @@ namespace ManyHands.Fuzz;
 /// <summary>Something that takes bytes from strangers. To add one: derive from this, and name it in <see cref="All"/>.</summary>
 internal abstract class FuzzTarget
 {
-    public static readonly IReadOnlyList<FuzzTarget> All = [new PickleTarget(), new PythonHandshakeTarget(), new ManagerHandshakeTarget(), new ManagerRequestsTarget(), new ManagerAnswersTarget()];
+    public static readonly IReadOnlyList<FuzzTarget> All = [new PickleTarget(), new FramesTarget(), new PythonHandshakeTarget(), new ManagerHandshakeTarget(), new ManagerRequestsTarget(), new ManagerAnswersTarget()];
 
     /// <summary>What it is called on the command line.</summary>
     public abstract string Name { get; }
 
     /// <summary>What mutation begins with: valid inputs, and those that are known to be hostile.</summary>
     public abstract IReadOnlyList<byte[]> Seeds { get; }
+
+    /// <summary>Inputs that took ways of their own in longer runs, and are seeds too: a line of hex each.</summary>
+    public IReadOnlyList<byte[]> Found => File.Exists(FoundPath) ? [.. File.ReadLines(FoundPath).Select(Convert.FromHexString)] : [];
+
+    private string FoundPath => Path.Combine(AppContext.BaseDirectory, "Found", $"{Name}.txt");
 
     /// <summary>Pieces of the format, put in as a whole.</summary>
     public abstract IReadOnlyList<byte[]> Tokens { get; }

@@ -214,12 +214,15 @@ internal sealed class HostedDictionary : HostedObject
     {
         lock (Gate)
         {
-            if (!entries.Remove(key, out DictionaryEntry? entry))
+            if (!entries.TryGetValue(key, out DictionaryEntry? entry))
             {
                 AnswerBool(request, false);
                 return;
             }
 
+            if (!CanTake(request, entry))
+                return;
+            entries.Remove(key);
             Forget(entry);
             storage.WriteThen(storage.Change(StorageChangeKind.EntryRemoved, key: entry.KeyBytes), request, () => AnswerBlock(request, entry.Value));
         }
@@ -236,6 +239,8 @@ internal sealed class HostedDictionary : HostedObject
             }
 
             DictionaryEntry entry = order.FindLast(one => !one.IsGone)!;
+            if (!CanTake(request, entry))
+                return;
             entries.Remove(entry.Key);
             Forget(entry);
             storage.WriteThen(storage.Change(StorageChangeKind.EntryRemoved, key: entry.KeyBytes), request, () =>
@@ -247,6 +252,19 @@ internal sealed class HostedDictionary : HostedObject
                 request.Answer(writer.WrittenSpan);
             });
         }
+    }
+
+    private bool CanTake(HostedRequest request, DictionaryEntry entry)
+    {
+        byte[] value = entry.Value;
+        if (!request.CanTake(entry.KeyBytes, value))
+            return false;
+
+        // Looking at it may have run code of the program's.
+        if (!entry.IsGone && entry.Value == value)
+            return true;
+        request.Refuse(FailureKind.BadRequest, $"Reading a value of '{Name}' changes the dictionary.");
+        return false;
     }
 
     private void ReplaceIf(HostedRequest request, PythonKey key, byte[] value, byte[] comparand)
