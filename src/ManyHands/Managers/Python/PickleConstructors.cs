@@ -334,7 +334,7 @@ internal static class PythonArrays
         return (code, bytes);
     }
 
-    private static object Unsigned(ulong number) => number <= long.MaxValue ? (object)(long)number : (BigInteger)number;
+    private static object Unsigned(ulong number) => number <= long.MaxValue ? PickleBoxes.Of((long)number) : (BigInteger)number;
 
     private static unsafe T[]? Of<T>(byte[] bytes)
         where T : unmanaged => bytes.Length % sizeof(T) == 0 ? MemoryMarshal.Cast<byte, T>(bytes).ToArray() : null;
