@@ -108,6 +108,9 @@ internal sealed class PythonSet(bool isFrozen = false) : IReadOnlyCollection<obj
 
     public long Weight { get; private set; } = 1;
 
+    /// <summary>Whether a NaN is among its items, or theirs.</summary>
+    public bool HoldsNaN { get; private set; }
+
     public int Count => items?.Count ?? 0;
 
     /// <summary>Adds an item, to a frozen one only while it is made.</summary>
@@ -120,6 +123,7 @@ internal sealed class PythonSet(bool isFrozen = false) : IReadOnlyCollection<obj
             return false;
         Depth = Math.Max(Depth, PythonEquality.DepthOf(item) + 1);
         Weight = Math.Min(Weight + PythonEquality.WeightOf(item), PythonEquality.Heaviest);
+        HoldsNaN |= PythonEquality.HoldsNaN(item);
         return true;
     }
 

@@ -56,8 +56,8 @@ internal static class PythonEquality
         double number => double.IsNaN(number),
         Complex number => double.IsNaN(number.Real) || double.IsNaN(number.Imaginary),
         PythonDecimal number => number.IsNaN,
-        PythonTuple tuple when tuple.Weight <= HeaviestKey => AnyHoldsNaN(tuple.Items),
-        PythonSet { IsFrozen: true } set when set.Weight <= HeaviestKey => set.Any(HoldsNaN),
+        PythonTuple tuple => tuple.HoldsNaN,
+        PythonSet { IsFrozen: true } set => set.HoldsNaN,
         _ => false,
     };
 
@@ -110,17 +110,6 @@ internal static class PythonEquality
         return HashOf(MemoryMarshal.AsBytes(hashes[..items.Length]));
     }
 
-    private static bool AnyHoldsNaN(ReadOnlySpan<object?> items)
-    {
-        foreach (object? item in items)
-        {
-            if (HoldsNaN(item))
-                return true;
-        }
-
-        return false;
-    }
-
     private static bool Same(object? one, object? other, ConversionWork work)
     {
         if (ReferenceEquals(one, other))
@@ -139,7 +128,7 @@ internal static class PythonEquality
                 work.Leave();
                 return areSame;
             case (PythonSet set, PythonSet otherSet):
-                return set.HasSameItems(otherSet) && !set.Any(HoldsNaN);
+                return set.HasSameItems(otherSet) && !set.HoldsNaN;
             case (byte[] or PythonByteArray { IsArray: false }, byte[] or PythonByteArray { IsArray: false }):
                 return Bytes(one).SequenceEqual(Bytes(other));
             case (Array or PythonByteArray { IsArray: true }, Array or PythonByteArray { IsArray: true }) when one is not byte[] && other is not byte[]:

@@ -37,6 +37,7 @@ public sealed class PythonTuple : IReadOnlyList<object?>, IEquatable<PythonTuple
         {
             Depth = Math.Max(Depth, PythonEquality.DepthOf(item));
             weight = Math.Min(weight + PythonEquality.WeightOf(item), PythonEquality.Heaviest);
+            HoldsNaN |= PythonEquality.HoldsNaN(item);
         }
 
         Depth++;
@@ -57,6 +58,9 @@ public sealed class PythonTuple : IReadOnlyList<object?>, IEquatable<PythonTuple
 
     /// <summary>How much there is to compare if no part of it is known to be the same. A few bytes of a pickle can stand for a tuple of 2^30 items that share their parts.</summary>
     internal long Weight { get; }
+
+    /// <summary>Whether a NaN is among its items, or theirs.</summary>
+    internal bool HoldsNaN { get; }
 
     internal ReadOnlySpan<object?> Items => items;
 
