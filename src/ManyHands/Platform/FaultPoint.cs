@@ -39,6 +39,7 @@ internal static class FaultPoint
     private static readonly string? Directory = Environment.GetEnvironmentVariable(Variable);
     private static readonly Lock Gate = new();
     private static FaultOrder? armed;
+    private static ThrowOrder? armedThrow;
     private static int[]? trace;
     private static bool inChild;
     private static volatile bool watched = Directory is not null;
@@ -57,6 +58,16 @@ internal static class FaultPoint
 #if DEBUG
         if (watched && !isAside)
             Look(step);
+#endif
+    }
+
+    /// <summary>Code of ours begins there now, without a caller.</summary>
+    [Conditional("DEBUG")]
+    public static void Enter(GuardedEntry entry)
+    {
+#if DEBUG
+        if (watched)
+            Throw(null, entry);
 #endif
     }
 
@@ -89,12 +100,19 @@ internal static class FaultPoint
         }
     }
 
+    /// <summary>Lets this process throw when it reaches the step for that many times, once.</summary>
+    public static void ArmThrow(FaultStep step, Func<Exception> exception, int hits = 1) => Order(new ThrowOrder(step, null, exception, hits));
+
+    /// <summary>Lets this process throw where that code of ours begins for that many times, once.</summary>
+    public static void ArmThrow(GuardedEntry entry, Func<Exception> exception, int hits = 1) => Order(new ThrowOrder(null, entry, exception, hits));
+
     /// <summary>Takes back what <see cref="Arm"/> has ordered and didn't happen.</summary>
     public static void Disarm()
     {
         lock (Gate)
         {
             armed = null;
+            armedThrow = null;
             watched = MayWatch;
         }
     }
@@ -105,7 +123,7 @@ internal static class FaultPoint
         get
         {
             lock (Gate)
-                return armed is not null;
+                return armed is not null || armedThrow is not null;
         }
     }
 
@@ -131,7 +149,7 @@ internal static class FaultPoint
         }
     }
 
-    private static bool MayWatch => Directory is not null || trace is not null;
+    private static bool MayWatch => Directory is not null || trace is not null || armedThrow is not null;
 
     private static void Look(FaultStep step)
     {
@@ -147,6 +165,42 @@ internal static class FaultPoint
 
         if (due is not null)
             Suffer(due);
+        Throw(step, null);
+    }
+
+    private static void Order(ThrowOrder order)
+    {
+        lock (Gate)
+        {
+            armedThrow = order;
+            watched = true;
+        }
+    }
+
+    private static void Throw(FaultStep? step, GuardedEntry? entry)
+    {
+        Func<Exception> exception;
+        lock (Gate)
+        {
+            if (armedThrow is not { } order || order.Step != step || order.Entry != entry || --order.Hits > 0)
+                return;
+            exception = order.Exception;
+            armedThrow = null;
+            watched = armed is not null || MayWatch;
+        }
+
+        throw exception();
+    }
+
+    private sealed class ThrowOrder(FaultStep? step, GuardedEntry? entry, Func<Exception> exception, int hits)
+    {
+        public FaultStep? Step => step;
+
+        public GuardedEntry? Entry => entry;
+
+        public Func<Exception> Exception => exception;
+
+        public int Hits { get; set; } = hits;
     }
 
     private static FaultOrder? TakeArmed(FaultStep step)
