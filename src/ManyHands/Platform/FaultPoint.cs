@@ -33,6 +33,9 @@ internal static class FaultPoint
     /// <summary>Names a directory for the orders and the file below. Children inherit it.</summary>
     public const string Variable = "MANYHANDS_FAULTS";
 
+    /// <summary>Names a <see cref="GuardedEntry"/> at which a child throws when it comes by for the first time. Children inherit it.</summary>
+    public const string ThrowVariable = "MANYHANDS_THROW";
+
     /// <summary>In the directory: the process, the side, the step and the fault, written right before it happens.</summary>
     public const string FiredFile = "fired";
 
@@ -86,6 +89,8 @@ internal static class FaultPoint
     {
 #if DEBUG
         inChild = true;
+        if (Environment.GetEnvironmentVariable(ThrowVariable) is { } entry)
+            ArmThrow(Enum.Parse<GuardedEntry>(entry), static () => new InvalidOperationException("On order."));
 #endif
     }
 

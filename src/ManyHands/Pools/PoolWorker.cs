@@ -104,6 +104,8 @@ internal sealed class PoolWorker : IWorkerLinkOwner
 
     public void OnProgress(WorkerLink link, long sequence, int receiver, ReadOnlyMemory<byte> value) => dispatcher.OnProgress(this, sequence, receiver, value);
 
+    public void OnUnreadableReport(WorkerLink link, long sequence, Exception reason) => dispatcher.OnUnreadableReport(this, sequence, reason);
+
     public void OnReturned(WorkerLink link, long sequence) => dispatcher.OnReturned(this, sequence);
 
     public void OnAllRead(WorkerLink link) => Dispatcher.OnAllRead(this);

@@ -1,3 +1,4 @@
+using ManyHands.Platform;
 using Nerdbank.MessagePack;
 using PolyType;
 
@@ -41,7 +42,7 @@ internal sealed class MessagePackCodec<T> : Codec<T>
             writer.Truncate(start);
             if (FindTooLarge(exception) is { } tooLarge)
                 throw tooLarge;
-            throw new UnsendableValueException($"{ReadableName.Of(typeof(T))} couldn't be written: {Innermost(exception).Message}", exception);
+            throw new UnsendableValueException($"{ReadableName.Of(typeof(T))} couldn't be written: {ExceptionText.MessageOf(Innermost(exception))}", exception);
         }
 
         if (suspects.Count > 0)
@@ -116,7 +117,7 @@ internal sealed class MessagePackCodec<T> : Codec<T>
         }
         catch (Exception exception) when (exception is not InvalidPayloadException)
         {
-            throw new InvalidPayloadException($"The payload isn't a {ReadableName.Of(typeof(T))}: {Innermost(exception).Message}", exception);
+            throw new InvalidPayloadException($"The payload isn't a {ReadableName.Of(typeof(T))}: {ExceptionText.MessageOf(Innermost(exception))}", exception);
         }
     }
 
@@ -129,7 +130,7 @@ internal sealed class MessagePackCodec<T> : Codec<T>
         }
         catch (Exception exception)
         {
-            throw new UnsendableValueException($"{ReadableName.Of(typeof(T))} couldn't be read: {exception.Message}", exception);
+            throw new UnsendableValueException($"{ReadableName.Of(typeof(T))} couldn't be read: {ExceptionText.MessageOf(exception)}", exception);
         }
 
         if (found is not null)
@@ -153,7 +154,7 @@ internal sealed class MessagePackCodec<T> : Codec<T>
         }
         catch (Exception exception)
         {
-            difference = $"building a copy of it fails: {Innermost(exception).Message}";
+            difference = $"building a copy of it fails: {ExceptionText.MessageOf(Innermost(exception))}";
         }
 
         if (difference is null)

@@ -1,5 +1,6 @@
 using System.Reflection;
 using System.Runtime.CompilerServices;
+using ManyHands.Platform;
 using Nerdbank.MessagePack;
 using PolyType;
 using PolyType.Abstractions;
@@ -142,7 +143,7 @@ internal sealed class SendableInspector : TypeShapeVisitor
     private static Inspection<T> Unshaped<T>(Exception exception) => new()
     {
         OwnRefusal = UnsendableTypes.Find(typeof(T))
-            ?? Refusal.Here($"can't be taken apart ({exception.GetBaseException().Message.TrimEnd('.')})", "send a record with just the data"),
+            ?? Refusal.Here($"can't be taken apart ({ExceptionText.MessageOf(exception.GetBaseException()).TrimEnd('.')})", "send a record with just the data"),
         IsComplete = true,
     };
 
@@ -164,7 +165,7 @@ internal sealed class SendableInspector : TypeShapeVisitor
         catch (Exception exception)
         {
             inspection.OwnRefusal = Refusal.Here(
-                $"can't be taken apart ({exception.GetBaseException().Message.TrimEnd('.')})",
+                $"can't be taken apart ({ExceptionText.MessageOf(exception.GetBaseException()).TrimEnd('.')})",
                 "send a record with just the data");
         }
 
