@@ -38,6 +38,9 @@ internal sealed class ProcessPool : Pool
 
     public override PoolStatistics Statistics => dispatcher.Snapshot(counters);
 
+    /// <summary>How many items of a map travel together; null for what the map learns.</summary>
+    internal int? ItemsPerBatch => options.SentAhead;
+
     internal override int MapWidth => dispatcher.MapWidth;
 
     public override Task WarmUpAsync(CancellationToken cancellationToken = default)
