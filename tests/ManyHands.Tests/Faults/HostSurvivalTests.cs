@@ -80,10 +80,10 @@ public sealed class HostSurvivalTests : LeakChecked
 
     private static ProcessPoolOptions Quiet => new() { Output = static _ => { } };
 
-    internal static async Task<string> InHost(Func<Task<string>> work, TimeSpan? deadline = null)
+    private static async Task<string> InHost(Func<Task<string>> work)
     {
         await using WorkerProcess<string> host = WorkerProcess.Start(work);
-        return await host.JoinAsync(deadline ?? Deadline, Token) ? await host : throw new TimeoutException("The host doesn't end.");
+        return await host.JoinAsync(Deadline, Token) ? await host : throw new TimeoutException("The host doesn't end.");
     }
 
     private static async Task<string> OutcomeOf(Task call)
