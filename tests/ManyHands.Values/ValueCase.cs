@@ -1,5 +1,3 @@
-using System.Runtime.CompilerServices;
-
 namespace ManyHands.Values;
 
 /// <summary>A type, and the ways in which values of it are sent.</summary>
