@@ -28,10 +28,12 @@ internal sealed class NameDirectory(string path)
     private const int LongestPause = 32;
     private static readonly TimeSpan SweepPause = TimeSpan.FromSeconds(1);
 
-    private static readonly Lazy<NameDirectory> Shared = new(static () => new(OwnPath()));
+    // What couldn't be found out is asked again.
+    private static readonly Lazy<NameDirectory> Shared = new(static () => new(OwnPath()), LazyThreadSafetyMode.PublicationOnly);
     private long sweptAt;
 
     /// <summary>The one of this user, for processes that see each other under the same numbers.</summary>
+    /// <exception cref="IOException">The system refused to say where that is.</exception>
     /// <exception cref="PlatformNotSupportedException">Not on this system.</exception>
     public static NameDirectory Own
     {
@@ -132,8 +134,17 @@ internal sealed class NameDirectory(string path)
     private static string OwnPath()
     {
         // Numbers of processes mean nothing in another namespace, and a process there isn't dead because it isn't seen here.
-        string numbers = string.Concat((new FileInfo("/proc/self/ns/pid").LinkTarget ?? "0").Where(char.IsAsciiDigit));
-        return string.Create(CultureInfo.InvariantCulture, $"{(Directory.Exists(WorldWritable) ? WorldWritable : Temporary)}/manyhands-{Linux.EffectiveUser()}-{numbers}");
+        // Two processes that took a refusal for an answer would look in two places.
+        const string Space = "/proc/self/ns/pid";
+        string numbers = Linux.TryReadLink(Space, out int error) ?? (error == Linux.ErrorNoEntry ? "0" : throw Linux.Failure($"Reading {Space}", error));
+        _ = Linux.TryReadLink(WorldWritable + "/.", out error);
+        string place = error switch
+        {
+            Linux.ErrorInvalid => WorldWritable,
+            Linux.ErrorNoEntry or Linux.ErrorNotDirectory or Linux.ErrorAccess => Temporary,
+            _ => throw Linux.Failure($"Looking for {WorldWritable}", error),
+        };
+        return string.Create(CultureInfo.InvariantCulture, $"{place}/manyhands-{Linux.EffectiveUser()}-{string.Concat(numbers.Where(char.IsAsciiDigit))}");
     }
 
     private static string FileNameOf(string name) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(name)));

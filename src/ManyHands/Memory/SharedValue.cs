@@ -92,7 +92,7 @@ public sealed unsafe class SharedValue<T> : ISharedValue<T>, ISharedObject<Share
         }
     }
 
-    /// <summary>Sets it if it is, bit by bit, what you think it is.</summary>
+    /// <summary>Sets it if it is what you think it is: if all its fields are, bit by bit. What lies between the fields of a struct doesn't count.</summary>
     /// <param name="value">What to set it to.</param>
     /// <param name="comparand">What it has to be for that.</param>
     /// <returns>What it was before: the comparand, if it was set.</returns>
@@ -103,10 +103,10 @@ public sealed unsafe class SharedValue<T> : ISharedValue<T>, ISharedObject<Share
         try
         {
             if (FitsCell)
-                return FromBits(Interlocked.CompareExchange(ref *(ulong*)block.Body, ToBits(value), ToBits(comparand)));
+                return CompareExchangeCell(value, comparand);
             Enter();
             T before = *Place(*Changes);
-            if (AreSame(before, comparand))
+            if (ValueBytes<T>.AreSame(before, comparand))
                 Write(value);
             RobustLock.Exit(Lock);
             return before;
@@ -126,9 +126,8 @@ public sealed unsafe class SharedValue<T> : ISharedValue<T>, ISharedObject<Share
         ArgumentNullException.ThrowIfNull(change);
         while (true)
         {
-            T before = Value;
-            T after = change(before);
-            if (AreSame(CompareExchange(after, before), before))
+            T after = change(Look(out ulong version));
+            if (TryReplace(after, version))
                 return after;
         }
     }
@@ -183,8 +182,6 @@ public sealed unsafe class SharedValue<T> : ISharedValue<T>, ISharedObject<Share
 
     private static T FromBits(ulong bits) => Unsafe.ReadUnaligned<T>(&bits);
 
-    private static bool AreSame(T one, T other) => new ReadOnlySpan<byte>(&one, sizeof(T)).SequenceEqual(new(&other, sizeof(T)));
-
     private T* Place(ulong changes) => (T*)(block.Body + ((changes & 1) == 0 ? FirstOffset : SecondOffset));
 
     // Who died under it had either counted its change or not: there is nothing to mend.
@@ -192,6 +189,64 @@ public sealed unsafe class SharedValue<T> : ISharedValue<T>, ISharedObject<Share
     {
         RobustLock.Enter(Lock, Timeout.InfiniteTimeSpan, CancellationToken.None, out _);
         FaultPoint.Reach(FaultStep.ValueGuarded);
+    }
+
+    private T CompareExchangeCell(T value, T comparand)
+    {
+        ulong* cell = (ulong*)block.Body;
+        if (!ValueBytes<T>.HasGaps)
+            return FromBits(Interlocked.CompareExchange(ref *cell, ToBits(value), ToBits(comparand)));
+        ulong seen = Volatile.Read(ref *cell);
+        while (true)
+        {
+            T before = FromBits(seen);
+            if (!ValueBytes<T>.AreSame(before, comparand))
+                return before;
+            ulong found = Interlocked.CompareExchange(ref *cell, ToBits(value), seen);
+            if (found == seen)
+                return before;
+            seen = found;
+        }
+    }
+
+    /// <param name="version">By what is told whether it has been set since: the bits of its cell, as they are there and not as a copy has them, or the number of changes.</param>
+    private T Look(out ulong version)
+    {
+        use.Begin(this);
+        try
+        {
+            if (FitsCell)
+                return FromBits(version = Volatile.Read(ref *(ulong*)block.Body));
+            Enter();
+            version = *Changes;
+            T value = *Place(version);
+            RobustLock.Exit(Lock);
+            return value;
+        }
+        finally
+        {
+            use.End();
+        }
+    }
+
+    private bool TryReplace(T value, ulong version)
+    {
+        use.Begin(this);
+        try
+        {
+            if (FitsCell)
+                return Interlocked.CompareExchange(ref *(ulong*)block.Body, ToBits(value), version) == version;
+            Enter();
+            bool isUnchanged = *Changes == version;
+            if (isUnchanged)
+                Write(value);
+            RobustLock.Exit(Lock);
+            return isUnchanged;
+        }
+        finally
+        {
+            use.End();
+        }
     }
 
     private T Read()

@@ -210,6 +210,13 @@ public sealed class ManagerDoorTests : LeakChecked
             }
 
             Assert.False(File.Exists(path));
+
+            // To connect to it is refused as if it were a socket that nobody listens at.
+            await File.WriteAllTextAsync(path, "of somebody", TestContext.Current.CancellationToken);
+            await using (ManagerServer other = new(new() { EndPoint = new UnixDomainSocketEndPoint(path) }))
+                Assert.Contains("is no socket", Assert.Throws<IOException>(other.Start).Message, StringComparison.Ordinal);
+            Assert.Equal("of somebody", await File.ReadAllTextAsync(path, TestContext.Current.CancellationToken));
+            File.Delete(path);
             File.SetUnixFileMode(folder.FullName, File.GetUnixFileMode(folder.FullName) | UnixFileMode.OtherWrite | UnixFileMode.OtherExecute);
             await using ManagerServer open = new(new() { EndPoint = new UnixDomainSocketEndPoint(path) });
             Assert.Contains("chmod 700", Assert.Throws<IOException>(open.Start).Message, StringComparison.Ordinal);

@@ -46,7 +46,7 @@ public sealed class SharedObjectTests : LeakChecked
             (nameof(NameEntry.Offset), 32), (nameof(NameEntry.Length), 40), (nameof(NameEntry.Token), 48),
         ];
         Assert.All(fields, field => Assert.Equal(field.Offset, (int)Marshal.OffsetOf<NameEntry>(field.Field)));
-        Assert.Equal((64, 4096), (NameFile.NameOffset, NameFile.EntriesOffset));
+        Assert.Equal((128, 4096), (NameFile.NameOffset, NameFile.EntriesOffset));
     }
 
     [Fact]

@@ -37,6 +37,65 @@ public sealed class SharedGuardedTests : LeakChecked
         Assert.False(guarded.Enter(Token).WasAbandoned);
     }
 
+    /// <summary>Of what travels by value each process has its own, which the lock of all guards from nobody.</summary>
+    [Fact]
+    public void Copies_AreRefused()
+    {
+        Refuse(new List<int>());
+        Refuse(new int[3]);
+        Refuse("text");
+        Refuse(new Counted(new SharedArray<int>(1)));
+        Refuse(new Mixed(new SharedArray<int>(1), []));
+        Refuse(new Replaceable { Array = new SharedArray<int>(1) });
+        Refuse(new Tuple<int, string>(1, "constants only"));
+        using SharedLock entered = new();
+        Assert.Throws<InvalidOperationException>(() => new SharedGuarded<List<int>>([], entered).Enter(Token));
+        Assert.False(entered.IsHeldHere);
+
+        static void Refuse<T>(T content)
+            where T : class
+        {
+            ArgumentException refusal = Assert.Throws<ArgumentException>(() => SharedGuarded.Create(content));
+            Assert.Contains("by value", refusal.Message, StringComparison.Ordinal);
+            (typeof(T).GetProperty("Array")?.GetValue(content) as IDisposable)?.Dispose();
+        }
+    }
+
+    [Fact]
+    public async Task Records_OfSharedObjects_AreGuarded()
+    {
+        using SharedArray<int> first = new(1);
+        using SharedValue<long> second = new();
+        using SharedGuarded<Several> guarded = SharedGuarded.Create(new Several(first, new("inner", second)));
+        await using (WorkerProcess worker = WorkerProcess.Start(static (SharedGuarded<Several> guarded) =>
+        {
+            using SharedGuarded<Several>.Hold hold = guarded.Enter();
+            hold.Content.First[0] = 3;
+            hold.Content.Inner.Second.Value = 4;
+        }, guarded))
+        {
+            Assert.True(await worker.JoinAsync(Deadline, Token));
+        }
+
+        Assert.Equal((3, 4L), (first[0], second.Value));
+    }
+
+    internal sealed record Several(SharedArray<int> First, Inner Inner);
+
+    internal sealed record Inner(string Name, SharedValue<long> Second);
+
+    internal sealed record Counted(SharedArray<int> Array)
+    {
+        public int Count { get; set; }
+    }
+
+    internal sealed record Mixed(SharedArray<int> Array, List<int> More);
+
+    internal sealed record Replaceable
+    {
+        public required SharedArray<int> Array { get; set; }
+    }
+
     [Fact]
     public void Disposal_EndsBoth()
     {
