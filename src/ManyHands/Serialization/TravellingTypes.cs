@@ -23,7 +23,7 @@ internal static class TravellingTypes
         typeof(JsonDocument),
     ];
 
-    public static bool Contains(Type type) => Known.Contains(type) || SharedObjects.Is(type) || Primitives.IsCopiedAsIs(type) || BitwiseConverterFactory.Covers(type);
+    public static bool Contains(Type type) => Known.Contains(type) || SharedObjects.Is(type) || BitPatterns.IsSingleValue(type);
 
     /// <summary>What must be looked at in a value of such a type.</summary>
     public static ValueCheck<T>? Check<T>()
