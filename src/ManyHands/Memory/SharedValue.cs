@@ -32,7 +32,7 @@ public sealed unsafe class SharedValue<T> : ISharedValue<T>, ISharedObject<Share
 
     /// <summary>Makes a value.</summary>
     /// <param name="initial">What it is at first.</param>
-    /// <exception cref="ArgumentException"><typeparamref name="T"/> has references (which only reflection gets past the compiler) or more than 4096 bytes.</exception>
+    /// <exception cref="ArgumentException"><typeparamref name="T"/> has more than 4096 bytes, or a part of which nobody can say what bits it may have; the message says which.</exception>
     /// <exception cref="IOException">The machine has no memory left.</exception>
     /// <exception cref="PlatformNotSupportedException">Not on this system.</exception>
     public SharedValue(T initial = default)
@@ -51,6 +51,7 @@ public sealed unsafe class SharedValue<T> : ISharedValue<T>, ISharedObject<Share
     }
 
     /// <summary>What it is now.</summary>
+    /// <exception cref="CorruptSharedMemoryException">Another process has written bits that are no <typeparamref name="T"/>; to set it makes it one again.</exception>
     /// <exception cref="ObjectDisposedException">It was disposed of in this process.</exception>
     public T Value
     {
@@ -59,7 +60,7 @@ public sealed unsafe class SharedValue<T> : ISharedValue<T>, ISharedObject<Share
             use.Begin(this);
             try
             {
-                return FitsCell ? FromBits(Volatile.Read(ref *(ulong*)block.Body)) : Read();
+                return Checked(FitsCell ? FromBits(Volatile.Read(ref *(ulong*)block.Body)) : Read());
             }
             finally
             {
@@ -67,13 +68,16 @@ public sealed unsafe class SharedValue<T> : ISharedValue<T>, ISharedObject<Share
             }
         }
 
-        set => Exchange(value);
+        set => Swap(value);
     }
 
     /// <summary>Sets it.</summary>
     /// <returns>What it was before.</returns>
+    /// <exception cref="CorruptSharedMemoryException">It is set, but what it was before is no <typeparamref name="T"/>: another process has written other bits.</exception>
     /// <exception cref="ObjectDisposedException">It was disposed of in this process.</exception>
-    public T Exchange(T value)
+    public T Exchange(T value) => Checked(Swap(value));
+
+    private T Swap(T value)
     {
         use.Begin(this);
         try
@@ -96,8 +100,11 @@ public sealed unsafe class SharedValue<T> : ISharedValue<T>, ISharedObject<Share
     /// <param name="value">What to set it to.</param>
     /// <param name="comparand">What it has to be for that.</param>
     /// <returns>What it was before: the comparand, if it was set.</returns>
+    /// <exception cref="CorruptSharedMemoryException">Another process has written bits that are no <typeparamref name="T"/>.</exception>
     /// <exception cref="ObjectDisposedException">It was disposed of in this process.</exception>
-    public T CompareExchange(T value, T comparand)
+    public T CompareExchange(T value, T comparand) => Checked(CompareAndSwap(value, comparand));
+
+    private T CompareAndSwap(T value, T comparand)
     {
         use.Begin(this);
         try
@@ -168,10 +175,17 @@ public sealed unsafe class SharedValue<T> : ISharedValue<T>, ISharedObject<Share
     {
         if (RuntimeHelpers.IsReferenceOrContainsReferences<T>())
             throw new ArgumentException($"{typeof(T)} has references, which mean nothing in another process; share a struct of numbers.");
+        if (BitPatterns<T>.WhyUnknown is { } refusal)
+            throw new ArgumentException(refusal.ToException(typeof(T)).Message);
         if (sizeof(T) > LargestSize)
             throw new ArgumentException($"{typeof(T)} has {sizeof(T):N0} bytes, and a shared value at most {LargestSize:N0}; take a SharedArray with a lock.");
         return FitsCell ? sizeof(ulong) : SecondOffset + LargestSize;
     }
+
+    // A copy, which nobody else can change any more.
+    private static T Checked(T value) => BitPatterns<T>.IsValue(in value)
+        ? value
+        : throw new CorruptSharedMemoryException($"Another process has written bits into a SharedValue<{typeof(T).Name}> that are no {typeof(T).Name}. Set it, and find out who did that.");
 
     private static ulong ToBits(T value)
     {

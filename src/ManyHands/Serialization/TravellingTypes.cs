@@ -23,7 +23,7 @@ internal static class TravellingTypes
         typeof(JsonDocument),
     ];
 
-    public static bool Contains(Type type) => Known.Contains(type) || SharedObjects.Is(type) || Primitives.IsCopiedAsIs(type) || BitwiseConverterFactory.Covers(type);
+    public static bool Contains(Type type) => Known.Contains(type) || SharedObjects.Is(type) || BitPatterns.IsSingleValue(type);
 
     /// <summary>Whether such values are equal by their content, which can't change.</summary>
     public static bool AreEqualByValue(Type type) =>

@@ -14,6 +14,7 @@ public sealed class FuzzTests : LeakChecked
     [InlineData("manager-handshake")]
     [InlineData("manager-requests")]
     [InlineData("manager-answers")]
+    [InlineData("hostile-worker")]
     public async Task ATarget_KeepsItsPromises(string target)
     {
         string configuration = new DirectoryInfo(AppContext.BaseDirectory).Parent!.Name;
