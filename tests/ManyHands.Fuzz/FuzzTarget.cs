@@ -3,7 +3,7 @@ namespace ManyHands.Fuzz;
 /// <summary>Something that takes bytes from strangers. To add one: derive from this, and name it in <see cref="All"/>.</summary>
 internal abstract class FuzzTarget
 {
-    public static readonly IReadOnlyList<FuzzTarget> All = [new PickleTarget(), new PythonHandshakeTarget(), new ManagerHandshakeTarget(), new ManagerRequestsTarget(), new ManagerAnswersTarget()];
+    public static readonly IReadOnlyList<FuzzTarget> All = [new PickleTarget(), new PythonHandshakeTarget(), new ManagerHandshakeTarget(), new ManagerRequestsTarget(), new ManagerNumbersTarget(), new ManagerAnswersTarget()];
 
     /// <summary>What it is called on the command line.</summary>
     public abstract string Name { get; }
