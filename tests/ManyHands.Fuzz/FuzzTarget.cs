@@ -5,7 +5,8 @@ internal abstract class FuzzTarget
 {
     public static readonly IReadOnlyList<FuzzTarget> All =
     [
-        new PickleTarget(), new PythonHandshakeTarget(), new ManagerHandshakeTarget(), new ManagerRequestsTarget(), new ManagerAnswersTarget(),
+        new PickleTarget(), new PythonHandshakeTarget(), new ManagerHandshakeTarget(), new ManagerRequestsTarget(),
+        new ManagerNumbersTarget(), new ManagerAnswersTarget(),
         .. OperatingSystem.IsLinux() ? (FuzzTarget[])[new HostileWorkerTarget()] : [],
     ];
 

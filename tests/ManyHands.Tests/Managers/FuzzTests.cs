@@ -13,6 +13,7 @@ public sealed class FuzzTests : LeakChecked
     [InlineData("python-handshake")]
     [InlineData("manager-handshake")]
     [InlineData("manager-requests")]
+    [InlineData("manager-numbers")]
     [InlineData("manager-answers")]
     [InlineData("hostile-worker")]
     public async Task ATarget_KeepsItsPromises(string target)

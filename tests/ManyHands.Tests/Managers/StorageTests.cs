@@ -181,11 +181,18 @@ public sealed partial class StorageTests : LeakChecked
         Declare(storage, "queue", ObjectKind.Queue, "");
         Flood flood = new(storage);
         using (Holding(storage))
+        {
             await flood.StartAndStall();
+
+            // Whoever asks on behalf of others holds their gate, and must not wait for the storage, which may wait for that.
+            storage.Write(new(StorageChangeKind.ItemAdded, "queue", Flood.Count, Value: new byte[1 << 20]), null);
+            Assert.False(storage.RoomAsync().IsCompleted);
+        }
+
         Assert.Null(flood.Join());
         await storage.DisposeAsync();
         await using (Opened(out IReadOnlyList<StoredObject> objects))
-            Assert.Equal(Flood.Count, objects[0].Items.Count);
+            Assert.Equal(Flood.Count + 1, objects[0].Items.Count);
     }
 
     [Fact]
@@ -330,6 +337,18 @@ public sealed partial class StorageTests : LeakChecked
 
                 await Assert.ThrowsAsync<IOException>(() => together[0]);
                 await together[1];
+
+                // What is asked for together is kept together, or not at all; and whoever asks beside it is kept all the same.
+                TaskCompletionSource<Exception?> both = new(TaskCreationOptions.RunContinuationsAsynchronously);
+                Task beside;
+                using (Holding(storage))
+                {
+                    storage.WriteAll([new(StorageChangeKind.ItemAdded, "queue", 10, Value: [1]), new(StorageChangeKind.ItemAdded, "queue", 11, Value: new byte[16 << 20])], both.SetResult);
+                    beside = Committed(storage, new(StorageChangeKind.ItemAdded, "new", 4, Value: [4]));
+                }
+
+                Assert.IsAssignableFrom<IOException>(await both.Task);
+                await beside;
                 await Committed(storage, new(StorageChangeKind.ItemAdded, "queue", 3, Value: new byte[1000]));
             }
 
@@ -337,7 +356,7 @@ public sealed partial class StorageTests : LeakChecked
             {
                 Assert.Equal([1, 3], objects.Single(stored => stored.Name == "queue").Items.Select(item => item.Number));
                 StoredObject anew = objects.Single(stored => stored.Name == "new");
-                Assert.Equal([2], anew.Items.Select(item => item.Number));
+                Assert.Equal([2, 4], anew.Items.Select(item => item.Number));
                 Assert.Equal("T", anew.TypeName);
             }
         }
@@ -527,7 +546,10 @@ public sealed partial class StorageTests : LeakChecked
         {
             byte[] value = new byte[1 << 20];
             for (; written < Count; Volatile.Write(ref written, written + 1))
+            {
+                storage.RoomAsync().Wait();
                 storage.Write(new(StorageChangeKind.ItemAdded, "queue", written, Value: value), null);
+            }
         }));
 
         public async Task StartAndStall()
