@@ -321,10 +321,18 @@ internal sealed unsafe class RingChannel : Channel
             return false;
         }
 
-        if (reader.ReleaseAll())
-            WakeWriter();
-        reader.SetSleeps(true);
-        Volatile.Write(ref readerTaken, 0);
+        try
+        {
+            if (reader.ReleaseAll())
+                WakeWriter();
+            reader.SetSleeps(true);
+        }
+        finally
+        {
+            // Whoever disposes of the channel waits for that.
+            Volatile.Write(ref readerTaken, 0);
+        }
+
         Interlocked.MemoryBarrier();
         return !reader.IsEmpty && TryBeginReading();
     }

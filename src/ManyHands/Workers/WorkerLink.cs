@@ -189,14 +189,13 @@ internal sealed class WorkerLink
             return;
         try
         {
-            FaultPoint.Reach(FaultStep.CallerLooking);
             long deadline = Spinning.CallersDeadline;
             int rounds = 0;
             do
             {
                 do
                 {
-                    ReadAll(channel);
+                    ReadAll(channel, isCaller: true);
                 }
                 while (!call.IsCompleted && Spinning.Pause(ref rounds, deadline));
             }
@@ -204,7 +203,7 @@ internal sealed class WorkerLink
         }
         catch (Exception unforeseen)
         {
-            StopReading(channel, unforeseen);
+            Damaged(unforeseen);
         }
 
         if (call.IsCompleted)
@@ -358,7 +357,7 @@ internal sealed class WorkerLink
             }
             catch (Exception unforeseen)
             {
-                StopReading(started.Channel, unforeseen);
+                Damaged(unforeseen);
             }
         }
 
@@ -412,11 +411,13 @@ internal sealed class WorkerLink
         }
     }
 
-    private void ReadAll(Channel channel)
+    private void ReadAll(Channel channel, bool isCaller = false)
     {
         Volatile.Write(ref isTaking, true);
         try
         {
+            if (isCaller)
+                FaultPoint.Reach(FaultStep.CallerLooking);
             bool some = false;
             while (!damaged && channel.TryRead(out Frame frame))
             {
@@ -471,14 +472,6 @@ internal sealed class WorkerLink
             EndDamaged($"it sent something that can't be understood: {ExceptionText.MessageOf(damage)}");
         else
             Guarded.Fail(GuardedEntry.LinkFrame, this, damage, static link => $"what {link.Name} has sent; the worker is ended", static (link, unforeseen) => link.EndDamaged($"something unforeseen happened with what it sent: {ExceptionText.MessageOf(unforeseen)}"));
-    }
-
-    private void StopReading(Channel channel, Exception unforeseen)
-    {
-        Damaged(unforeseen);
-
-        // Abandoned by now, so that this only lets others in, who see that.
-        channel.EndReading();
     }
 
     private void EndDamaged(string why)
