@@ -14,7 +14,7 @@ namespace ManyHands.Values;
 /// </summary>
 internal static class ValuePortrait
 {
-    private static readonly ConcurrentDictionary<Type, (FieldInfo Field, Type Declared)[]> Fields = new();
+    private static readonly ConcurrentDictionary<Type, Anatomy> Anatomies = new();
 
     public static string Of<T>(T value)
     {
@@ -55,6 +55,7 @@ internal static class ValuePortrait
         }
 
         Type type = value.GetType();
+        Anatomy anatomy = Anatomies.GetOrAdd(type, static type => new(type));
         if (type.IsPrimitive)
         {
             text.Append(type.Name[0]).Append(((IFormattable)value).ToString(null, CultureInfo.InvariantCulture));
@@ -67,46 +68,42 @@ internal static class ValuePortrait
             return;
         }
 
-        Type definition = type.IsGenericType ? type.GetGenericTypeDefinition() : type;
-        if (definition == typeof(Memory<>) || definition == typeof(ReadOnlyMemory<>))
-            Draw(text, type.GetMethod("ToArray")!.Invoke(value, null), type.GetGenericArguments()[0].MakeArrayType());
-        else if (type.GetCustomAttribute<InlineArrayAttribute>() is { } inline)
-            DrawInline(text, value, type, inline.Length);
+        if (anatomy.ToArray is { } toArray)
+            Draw(text, toArray.Invoke(value, null), toArray.ReturnType);
+        else if (anatomy.InlineLength > 0)
+            DrawInline(text, value, type, anatomy.InlineLength);
         else if (value is IEnumerable items)
-            DrawItems(text, items, type, declared);
+            DrawItems(text, items, anatomy, declared);
         else
-            DrawFields(text, value, type);
+            DrawFields(text, value, anatomy);
     }
 
-    private static void DrawFields(StringBuilder text, object value, Type type)
+    private static void DrawFields(StringBuilder text, object value, Anatomy anatomy)
     {
-        text.Append(type).Append('{');
-        foreach ((FieldInfo field, Type declared) in Fields.GetOrAdd(type, static type => [.. FieldsOf(type).Select(static field => (field, field.FieldType))]))
+        text.Append(anatomy.Name).Append('{');
+        foreach (FieldInfo field in anatomy.Fields)
         {
             text.Append(field.Name).Append('=');
-            Draw(text, field.GetValue(value), declared);
+            Draw(text, field.GetValue(value), field.FieldType);
             text.Append(' ');
         }
 
         text.Append('}');
     }
 
-    private static void DrawItems(StringBuilder text, IEnumerable items, Type type, Type declared)
+    private static void DrawItems(StringBuilder text, IEnumerable items, Anatomy anatomy, Type declared)
     {
         // What is declared as an interface may arrive as another class; all there is to it is its items.
         if (!declared.IsInterface)
         {
-            text.Append(type);
-            if ((type.GetProperty("Comparer") ?? type.GetProperty("KeyComparer"))?.GetValue(items) is { } comparer)
+            text.Append(anatomy.Name);
+            if (anatomy.Comparer?.GetValue(items) is { } comparer)
                 text.Append('~').Append(comparer is IEqualityComparer<string?> words && StringComparer.IsWellKnownOrdinalComparer(words, out bool ignoresCase) ? (ignoresCase ? "caseless" : "ordinal") : comparer.GetType());
             // A class of one's own may have more than items.
-            for (Type? own = type; own is not null && own.Assembly != typeof(object).Assembly && !own.FullName!.StartsWith("System.", StringComparison.Ordinal); own = own.BaseType)
+            foreach (FieldInfo field in anatomy.Fields.Where(static field => !field.DeclaringType!.FullName!.StartsWith("System.", StringComparison.Ordinal)))
             {
-                foreach (FieldInfo field in own.GetFields(BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly))
-                {
-                    text.Append(field.Name).Append('=');
-                    Draw(text, field.GetValue(items), field.FieldType);
-                }
+                text.Append(field.Name).Append('=');
+                Draw(text, field.GetValue(items), field.FieldType);
             }
         }
 
@@ -116,9 +113,9 @@ internal static class ValuePortrait
                 text.Append(array.GetLowerBound(dimension)).Append('+').Append(array.GetLength(dimension)).Append(',');
         }
 
-        Type item = ItemOf(declared.IsInterface ? declared : type);
+        Type item = declared.IsInterface ? Anatomies.GetOrAdd(declared, static type => new(type)).Item : anatomy.Item;
         text.Append('[');
-        if (IsOrderedByHash(type))
+        if (anatomy.IsOrderedByHash && !declared.IsInterface)
         {
             List<string> drawn = [];
             foreach (object? each in items)
@@ -141,19 +138,6 @@ internal static class ValuePortrait
         }
 
         text.Append(']');
-    }
-
-    // Texts have other hashes in every process.
-    private static bool IsOrderedByHash(Type type) =>
-        type.FullName is { } name && (name.Contains(".Frozen", StringComparison.Ordinal) || name.Contains("ImmutableHashSet", StringComparison.Ordinal)
-            || name.Contains("ImmutableDictionary", StringComparison.Ordinal) || name.Contains("ConcurrentDictionary", StringComparison.Ordinal));
-
-    private static Type ItemOf(Type type)
-    {
-        if (type.IsArray)
-            return type.GetElementType()!;
-        IEnumerable<Type> candidates = type.IsInterface ? type.GetInterfaces().Prepend(type) : type.GetInterfaces();
-        return candidates.FirstOrDefault(static one => one.IsGenericType && one.GetGenericTypeDefinition() == typeof(IEnumerable<>))?.GetGenericArguments()[0] ?? typeof(object);
     }
 
     private static void DrawInline(StringBuilder text, object value, Type type, int length)
@@ -180,12 +164,45 @@ internal static class ValuePortrait
         return items;
     }
 
-    private static IEnumerable<FieldInfo> FieldsOf(Type type)
+    /// <summary>What there is to a type; finding it takes longer than drawing a value.</summary>
+    private sealed class Anatomy
     {
-        for (Type? declaring = type; declaring is not null; declaring = declaring.BaseType)
+        public Anatomy(Type type)
         {
-            foreach (FieldInfo field in declaring.GetFields(BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly))
-                yield return field;
+            Name = type.ToString();
+            List<FieldInfo> fields = [];
+            for (Type? declaring = type; declaring is not null; declaring = declaring.BaseType)
+                fields.AddRange(declaring.GetFields(BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly));
+            Fields = [.. fields];
+            Item = ItemOf(type);
+            Comparer = type.GetProperty("Comparer") ?? type.GetProperty("KeyComparer");
+            InlineLength = type.GetCustomAttribute<InlineArrayAttribute>()?.Length ?? 0;
+            Type definition = type.IsGenericType ? type.GetGenericTypeDefinition() : type;
+            ToArray = definition == typeof(Memory<>) || definition == typeof(ReadOnlyMemory<>) ? type.GetMethod("ToArray") : null;
+            // Texts have other hashes in every process.
+            IsOrderedByHash = new[] { ".Frozen", "ImmutableHashSet", "ImmutableDictionary", "ConcurrentDictionary" }.Any(part => definition.FullName?.Contains(part, StringComparison.Ordinal) == true);
+        }
+
+        public string Name { get; }
+
+        public FieldInfo[] Fields { get; }
+
+        public Type Item { get; }
+
+        public PropertyInfo? Comparer { get; }
+
+        public int InlineLength { get; }
+
+        public MethodInfo? ToArray { get; }
+
+        public bool IsOrderedByHash { get; }
+
+        private static Type ItemOf(Type type)
+        {
+            if (type.IsArray)
+                return type.GetElementType()!;
+            IEnumerable<Type> candidates = type.IsInterface ? type.GetInterfaces().Prepend(type) : type.GetInterfaces();
+            return candidates.FirstOrDefault(static one => one.IsGenericType && one.GetGenericTypeDefinition() == typeof(IEnumerable<>))?.GetGenericArguments()[0] ?? typeof(object);
         }
     }
 }
