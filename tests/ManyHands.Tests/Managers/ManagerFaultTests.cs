@@ -536,9 +536,9 @@ public sealed class ManagerFaultTests : LeakChecked
             for (int sent = 0; sent < bytes.Length;)
             {
                 // What it is answered has to go somewhere meanwhile.
-                sent += await socket.SendAsync(bytes.AsMemory(sent, Math.Min(32 * 1024, bytes.Length - sent)), SocketFlags.None, Token);
                 while (socket.Available > 0)
                     await socket.ReceiveAsync(new byte[64 * 1024], SocketFlags.None, Token);
+                sent += await socket.SendAsync(bytes.AsMemory(sent, Math.Min(32 * 1024, bytes.Length - sent)), SocketFlags.None, Token);
             }
         }
 

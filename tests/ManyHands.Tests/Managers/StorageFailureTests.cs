@@ -95,6 +95,8 @@ public sealed partial class StorageFailureTests : LeakChecked
         {
             const int Size = 10_000;
             List<int> expected = [];
+            string ballast = Path.Combine(directory.FullName, "ballast");
+            File.WriteAllBytes(ballast, new byte[512 << 10]);
             await using (ManagerServer server = new(new() { Storage = ManagerStorage.Sqlite(FilePath) }))
             {
                 server.RegisterQueue<byte[]>("queue");
@@ -130,6 +132,7 @@ public sealed partial class StorageFailureTests : LeakChecked
                 expected.RemoveRange(0, taken.Count);
                 Assert.True(Refused(() => queue.Lease(cancellationToken: Token), out _));
                 File.Delete(filler);
+                File.Delete(ballast);
                 await Eventually.True(() => server.Statistics.StorageFailure is null, "there is room again");
 
                 QueueLease<byte[]> lease = queue.Lease(cancellationToken: Token);
