@@ -107,7 +107,9 @@ internal sealed unsafe class SharedBlock : ISentReference
     }
 
     // Whoever holds the gate waits for no finalizer, so this one can wait for the gate.
-    ~SharedBlock()
+    ~SharedBlock() => Guarded.Run(GuardedEntry.BlockFinalizer, this, static block => block.Collected(), static block => $"the shared block {block.Id}");
+
+    private void Collected()
     {
         lock (Gate)
         {
@@ -116,7 +118,7 @@ internal sealed unsafe class SharedBlock : ISentReference
 
         // That waits for other processes, which a finalizer must not.
         if (names is not null)
-            ThreadPool.UnsafeQueueUserWorkItem(static names => LeaveNames(names), names, preferLocal: false);
+            Guarded.Queue(GuardedEntry.BlockNames, names, LeaveNames, static names => $"{names.Count} names of a shared block");
         CloseDescriptor();
         _ = Linux.Unmap(address, size);
     }
@@ -407,19 +409,25 @@ internal sealed unsafe class SharedBlock : ISentReference
     }
 
     // Also keeps a block here to which nothing refers, as one that a function has made and returned, until its receiver has it.
-    private void WatchIn(TimeSpan delay) => Task.Delay(delay).ContinueWith(
-        _ =>
+    private void WatchIn(TimeSpan delay) => Guarded.OnEnded(
+        GuardedEntry.Transit,
+        Task.Delay(delay),
+        (Block: this, Delay: delay < LongestLook ? delay * 2 : LongestLook),
+        static look => look.Block.LookAfterTransit(look.Delay),
+        static look => $"the shared block {look.Block.Id}, which is on its way and looked at again",
+        static (look, _) => look.Block.WatchIn(look.Delay));
+
+    private void LookAfterTransit(TimeSpan nextDelay)
+    {
+        lock (Gate)
         {
-            lock (Gate)
-            {
-                isWatched = IsInTransit();
-                if (!isWatched)
-                    CloseIfLast();
-                else
-                    WatchIn(delay < LongestLook ? delay * 2 : LongestLook);
-            }
-        },
-        TaskScheduler.Default);
+            isWatched = IsInTransit();
+            if (!isWatched)
+                CloseIfLast();
+            else
+                WatchIn(nextDelay);
+        }
+    }
 
     private bool IsInTransit()
     {

@@ -115,6 +115,9 @@ internal static unsafe partial class Linux
     [LibraryImport("libc", EntryPoint = "syscall", SetLastError = true)]
     private static partial long SystemCallOnFile(long number, long file, byte* path, long flags, long mask, FileStatus* status);
 
+    /// <summary>Which file it is, and its last change: differs from an earlier one if somebody has written into the file since, or made another.</summary>
+    public readonly record struct FileVersion(ulong Inode, long Seconds, uint Nanoseconds);
+
     /// <summary>The part of <c>struct statx</c> that is looked at; it is the same on all architectures.</summary>
     [StructLayout(LayoutKind.Explicit, Size = 256)]
     public struct FileStatus
@@ -133,6 +136,17 @@ internal static unsafe partial class Linux
 
         [FieldOffset(28)]
         public ushort Mode;
+
+        [FieldOffset(32)]
+        private readonly ulong inode;
+
+        [FieldOffset(112)]
+        private readonly long modifiedSeconds;
+
+        [FieldOffset(120)]
+        private readonly uint modifiedNanoseconds;
+
+        public readonly FileVersion Version => new(inode, modifiedSeconds, modifiedNanoseconds);
 
         public readonly bool IsDirectory => (Mode & KindMask) == DirectoryKind;
 

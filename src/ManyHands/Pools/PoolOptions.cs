@@ -109,6 +109,12 @@ public sealed record ProcessPoolOptions
     /// <summary>Starts workers in the way that works on every platform; for tests of it on Linux.</summary>
     internal bool Portable { get; init; }
 
+    /// <summary>
+    /// How many calls a worker has at a time, and how many items of a map travel together. Null is what the pool learns from how long they take; a number is for tests, which can't
+    /// count on that.
+    /// </summary>
+    internal int? SentAhead { get; init; }
+
     internal void Validate()
     {
         ArgumentNullException.ThrowIfNull(Environment);

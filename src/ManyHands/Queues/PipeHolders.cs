@@ -130,7 +130,7 @@ internal sealed unsafe class PipeHolders
             return NoTransit;
         Transit transit = new(this, side, place, word);
         if (!PayloadWriter.TryEndWithCall(transit))
-            Task.Delay(SharedBlock.TransitTime).ContinueWith(static (_, transit) => ((Transit)transit!).End(), transit, TaskScheduler.Default);
+            Guarded.OnEnded(GuardedEntry.Transit, Task.Delay(SharedBlock.TransitTime), transit, static transit => transit.End(), static _ => "an end of a pipe on its way", static (transit, _) => transit.End());
         return ((long)serial << 8) + (place - PipeSide.Holders);
     }
 

@@ -25,6 +25,10 @@ internal static class TravellingTypes
 
     public static bool Contains(Type type) => Known.Contains(type) || SharedObjects.Is(type) || BitPatterns.IsSingleValue(type);
 
+    /// <summary>Whether such values are equal by their content, which can't change.</summary>
+    public static bool AreEqualByValue(Type type) =>
+        Contains(type) && !SharedObjects.Is(type) && type != typeof(BitArray) && type != typeof(JsonElement) && type != typeof(JsonDocument);
+
     /// <summary>What must be looked at in a value of such a type.</summary>
     public static ValueCheck<T>? Check<T>()
     {

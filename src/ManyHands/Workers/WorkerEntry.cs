@@ -78,16 +78,19 @@ internal static class WorkerEntry
         FaultPoint.Reach(FaultStep.ChildConnecting);
         socket.Connect(new UnixDomainSocketEndPoint(address));
         socket.Send(secret);
-        new Thread(static () =>
-        {
-            // Standard input says nothing more; its end is the parent's end.
-            while (Console.In.Read() >= 0)
+        Guarded.StartThread(
+            GuardedEntry.ParentWatch,
+            "ManyHands parent watch",
+            static () =>
             {
-            }
+                // Standard input says nothing more; its end is the parent's end.
+                while (Console.In.Read() >= 0)
+                {
+                }
 
-            OwnEnd.Kill();
-        })
-        { Name = "ManyHands parent watch", IsBackground = true }.UnsafeStart();
+                OwnEnd.Kill();
+            },
+            failed: static _ => OwnEnd.Kill());
         return new SocketChannel(socket, sendWaits: true);
     }
 }
@@ -108,17 +111,20 @@ internal static class OwnEnd
         System.Diagnostics.Process.GetCurrentProcess().Kill(entireProcessTree: true);
     }
 
+    /// <summary>Ends a worker that can't go on, so that its parent sees it crash and reads why.</summary>
+    public static void Fail(Exception unforeseen) => Environment.FailFast(ExceptionText.Of(unforeseen));
+
     /// <summary>Exits in order, handlers of <see cref="AppDomain.ProcessExit"/> included, and then dies of SIGTERM, so that the parent sees what happened.</summary>
     public static void ExitByTermination()
     {
         if (!OperatingSystem.IsWindows())
         {
             // Registered last, so called last.
-            AppDomain.CurrentDomain.ProcessExit += static (_, _) =>
+            Guarded.OnProcessExit(GuardedEntry.ProcessExit, static () =>
             {
                 _ = Linux.SetSignalHandler(Linux.Sigterm, 0);
                 _ = Linux.Kill(Environment.ProcessId, Linux.Sigterm);
-            };
+            });
         }
 
         Environment.Exit(128 + Linux.Sigterm);

@@ -136,7 +136,7 @@ public sealed class HostTests(PublishedBuilds builds) : LeakChecked, IClassFixtu
         host.Kill();
 
         // Whoever inherited the host's output would keep this from ending.
-        await host.StandardOutput.ReadToEndAsync().WaitAsync(TimeSpan.FromSeconds(5));
+        await host.StandardOutput.ReadToEndAsync().InTime(TimeSpan.FromSeconds(5));
         await Eventually.True(() => !ProcessInventory.IsAlive(child), "the child in its endless loop has ended", seconds: 2);
         await host.WaitForExitAsync();
     }

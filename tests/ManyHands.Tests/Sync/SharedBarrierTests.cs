@@ -19,7 +19,7 @@ public sealed class SharedBarrierTests() : BarrierContract(new SharedMemorySite(
         Pass(barrier, cells, Rounds);
         foreach (WorkerProcess other in others)
         {
-            await other.JoinAsync().WaitAsync(Patience, Token);
+            await other.JoinAsync().InTime(Patience, Token);
             Assert.Equal(0, other.ExitCode);
         }
 
@@ -36,8 +36,8 @@ public sealed class SharedBarrierTests() : BarrierContract(new SharedMemorySite(
         await Eventually.True(() => barrier.Waiting == 1, "it waits");
         Task<BarrierPassage> other = barrier.SignalAndWaitAsync(null, Token).AsTask();
         doomed.Kill();
-        await Assert.ThrowsAsync<BrokenBarrierException>(() => other.WaitAsync(TimeSpan.FromSeconds(2), Token));
-        await doomed.JoinAsync().WaitAsync(Patience, Token);
+        await Assert.ThrowsAsync<BrokenBarrierException>(() => other.InTime(TimeSpan.FromSeconds(2), Token));
+        await doomed.JoinAsync().InTime(Patience, Token);
         barrier.Reset();
         await PassTogether(barrier);
     }
@@ -61,10 +61,10 @@ public sealed class SharedBarrierTests() : BarrierContract(new SharedMemorySite(
         await Eventually.True(() => barrier.Waiting == 1, "it waits");
         Task<BarrierPassage> own = barrier.SignalAndWaitAsync(null, Token).AsTask();
         barrier.Dispose();
-        await Assert.ThrowsAnyAsync<Exception>(() => own.WaitAsync(TimeSpan.FromSeconds(2), Token));
+        await Assert.ThrowsAnyAsync<Exception>(() => own.InTime(TimeSpan.FromSeconds(2), Token));
         Assert.True(own.IsFaulted && own.Exception.InnerException is ObjectDisposedException);
         await gate.WaitAsync();
-        await other.JoinAsync().WaitAsync(Patience, Token);
+        await other.JoinAsync().InTime(Patience, Token);
         Assert.Throws<ObjectDisposedException>(() => barrier.SignalAndWait(null, Token));
     }
 
@@ -102,16 +102,16 @@ public sealed class SharedBarrierTests() : BarrierContract(new SharedMemorySite(
         if (cancel)
         {
             await cancellation.CancelAsync();
-            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => early.WaitAsync(TimeSpan.FromSeconds(2), Token));
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => early.InTime(TimeSpan.FromSeconds(2), Token));
         }
         else
         {
-            Assert.Null(await early.WaitAsync(TimeSpan.FromSeconds(4), Token));
+            Assert.Null(await early.InTime(TimeSpan.FromSeconds(4), Token));
         }
 
         // So it is broken, though the guard is taken.
         Assert.True(barrier.IsBroken);
-        await Assert.ThrowsAsync<BrokenBarrierException>(() => patient.WaitAsync(TimeSpan.FromSeconds(2), Token));
+        await Assert.ThrowsAsync<BrokenBarrierException>(() => patient.InTime(TimeSpan.FromSeconds(2), Token));
         Assert.True(ProcessInventory.IsStopped(stopped.Id));
         SharedObjectFaults.Continue(stopped.Id);
         Assert.True(await stopped.JoinAsync(Patience, Token));

@@ -15,7 +15,7 @@ public sealed class SharedGuardedTests : LeakChecked
         const int Each = 5000;
         await using Pool pool = Pool.Processes(2);
         using SharedGuarded<SharedArray<int>> counts = SharedGuarded.Create(new SharedArray<int>(2));
-        await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => pool.RunAsync(GuardedWork.Count, counts, Each))).WaitAsync(Deadline, Token);
+        await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => pool.RunAsync(GuardedWork.Count, counts, Each))).InTime(Deadline, Token);
         using SharedGuarded<SharedArray<int>>.Hold hold = await counts.EnterAsync(Token);
         Assert.Equal([4 * Each, -4 * Each], hold.Content.Span.ToArray());
         Assert.False(hold.WasAbandoned);
