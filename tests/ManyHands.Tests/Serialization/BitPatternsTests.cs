@@ -4,7 +4,6 @@ using System.Reflection;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
-using ManyHands.Memory;
 using ManyHands.Serialization;
 using Xunit;
 
