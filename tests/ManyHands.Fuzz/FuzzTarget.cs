@@ -5,7 +5,7 @@ internal abstract class FuzzTarget
 {
     public static readonly IReadOnlyList<FuzzTarget> All =
     [
-        new PickleTarget(), new PythonHandshakeTarget(), new ManagerHandshakeTarget(), new ManagerRequestsTarget(),
+        new PickleTarget(), new FramesTarget(), new PythonHandshakeTarget(), new ManagerHandshakeTarget(), new ManagerRequestsTarget(),
         new ManagerNumbersTarget(), new ManagerAnswersTarget(),
         .. OperatingSystem.IsLinux() ? (FuzzTarget[])[new HostileWorkerTarget()] : [],
     ];
@@ -18,6 +18,11 @@ internal abstract class FuzzTarget
 
     /// <summary>Which of them are run once before anything is measured.</summary>
     public virtual IReadOnlyList<byte[]> WarmUp => Seeds;
+
+    /// <summary>Inputs that took ways of their own in longer runs, and are seeds too: a line of hex each.</summary>
+    public IReadOnlyList<byte[]> Found => File.Exists(FoundPath) ? [.. File.ReadLines(FoundPath).Select(Convert.FromHexString)] : [];
+
+    private string FoundPath => Path.Combine(AppContext.BaseDirectory, "Found", $"{Name}.txt");
 
     /// <summary>Pieces of the format, put in as a whole.</summary>
     public abstract IReadOnlyList<byte[]> Tokens { get; }

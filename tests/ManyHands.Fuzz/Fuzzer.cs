@@ -5,14 +5,18 @@ namespace ManyHands.Fuzz;
 /// <summary>
 /// Runs a target on many inputs and holds it to its promises: nothing escapes but its refusal, within a time and an allocation that the input's length bounds, and no socket is ever opened.
 /// </summary>
-internal sealed class Fuzzer(FuzzTarget target, int seed)
+internal sealed class Fuzzer(FuzzTarget target, int seed, Coverage? coverage = null)
 {
     private const int LargestSeedToMutate = 8 * 1024;
-    private const int MostKept = 4000;
+    private const int MostKept = 20_000;
     private static readonly TimeSpan Watch = TimeSpan.FromSeconds(20);
     private readonly List<byte[]> corpus = [];
+    private readonly List<byte[]> found = [];
     private byte[]? running;
     private long startedAt;
+
+    /// <summary>With coverage: the inputs of this run, seeds left out, that took a way that none took before.</summary>
+    public IReadOnlyList<byte[]> Found => found;
 
     public long Inputs { get; private set; }
 
@@ -34,7 +38,7 @@ internal sealed class Fuzzer(FuzzTarget target, int seed)
         int sockets = Sockets();
         long beganAt = Stopwatch.GetTimestamp();
         using Timer watch = new(_ => EndIfHanging(), null, Watch, Watch);
-        foreach (byte[] given in target.Seeds)
+        foreach (byte[] given in target.Seeds.Concat(target.Found))
         {
             if (given.Length <= LargestSeedToMutate)
                 corpus.Add(given);
@@ -77,6 +81,7 @@ internal sealed class Fuzzer(FuzzTarget target, int seed)
     {
         Inputs++;
         long allocatedBefore = GC.GetAllocatedBytesForCurrentThread();
+        coverage?.Clear();
         Volatile.Write(ref startedAt, Stopwatch.GetTimestamp());
         Volatile.Write(ref running, input);
         Exception? wrong = null;
@@ -84,8 +89,8 @@ internal sealed class Fuzzer(FuzzTarget target, int seed)
         {
             target.Run(input);
             Taken++;
-            if (corpus.Count < MostKept && input.Length <= LargestSeedToMutate && Taken % 16 == 0)
-                corpus.Add(input);
+            if (coverage is null && Taken % 16 == 0)
+                Keep(input);
         }
         catch (Exception failure)
         {
@@ -94,6 +99,12 @@ internal sealed class Fuzzer(FuzzTarget target, int seed)
         }
 
         Volatile.Write(ref running, null);
+        if (coverage?.IsNew() == true && Inputs > target.Seeds.Count + target.Found.Count)
+        {
+            Keep(input);
+            found.Add(input);
+        }
+
         TimeSpan took = Stopwatch.GetElapsedTime(startedAt);
         long allocated = GC.GetAllocatedBytesForCurrentThread() - allocatedBefore;
         Longest = took > Longest ? took : Longest;
@@ -106,6 +117,12 @@ internal sealed class Fuzzer(FuzzTarget target, int seed)
     }
 
     private TimeSpan Hang => 4 * target.LongestRun;
+
+    private void Keep(byte[] input)
+    {
+        if (corpus.Count < MostKept && input.Length <= LargestSeedToMutate)
+            corpus.Add(input);
+    }
 
     private void EndIfHanging()
     {

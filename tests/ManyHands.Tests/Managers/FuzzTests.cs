@@ -10,6 +10,7 @@ public sealed class FuzzTests : LeakChecked
 {
     [Theory]
     [InlineData("pickle")]
+    [InlineData("frames")]
     [InlineData("python-handshake")]
     [InlineData("manager-handshake")]
     [InlineData("manager-requests")]

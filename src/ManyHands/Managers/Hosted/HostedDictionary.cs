@@ -302,13 +302,30 @@ internal sealed class HostedDictionary : HostedObject
         });
     }
 
-    private void Remove(Request asked, DictionaryEntry entry, Action answer) =>
+    private void Remove(Request asked, DictionaryEntry entry, Action answer)
+    {
+        if (!CanTake(asked.Hosted, entry))
+            return;
         Keep(asked, [storage.Change(StorageChangeKind.EntryRemoved, key: entry.KeyBytes)], 0, () =>
         {
             entries.Remove(entry.Key);
             Forget(entry);
             answer();
         });
+    }
+
+    private bool CanTake(HostedRequest request, DictionaryEntry entry)
+    {
+        byte[] value = entry.Value;
+        if (!request.CanTake(entry.KeyBytes, value))
+            return false;
+
+        // Looking at it may have run code of the program's.
+        if (!entry.IsGone && entry.Value == value)
+            return true;
+        request.Refuse(FailureKind.BadRequest, $"Reading a value of '{Name}' changes the dictionary.");
+        return false;
+    }
 
     /// <summary>Sets all entries that are asked for, or none.</summary>
     private void Keep(Request asked, Action answer)

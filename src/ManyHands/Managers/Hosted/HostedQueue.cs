@@ -421,7 +421,7 @@ internal sealed class HostedQueue : WaitingObject
         {
             if (storage.Refuses(request) || !request.Session.Touch(this))
                 return false;
-            return wish.IsLease ? GiveLease(request, wish) : wish.Most == 1 ? GiveOne(request) : GiveSeveral(request, wish.Most);
+            return wish.IsLease ? GiveLease(request, wish) : wish.Most == 1 ? CanTakeFirst(request) && GiveOne(request) : GiveSeveral(request, wish.Most);
         }
         catch (Exception reason)
         {
@@ -430,6 +430,21 @@ internal sealed class HostedQueue : WaitingObject
             return false;
         }
     }
+
+    private bool CanTakeFirst(HostedRequest request)
+    {
+        QueueItem first = First();
+        if (!request.CanTake([], first.Value))
+            return false;
+
+        // Looking at it may have run code of the program's.
+        if (WaitingItems > 0 && First() == first)
+            return true;
+        request.Refuse(FailureKind.BadRequest, $"Reading an item of '{Name}' changes the queue.");
+        return false;
+    }
+
+    private QueueItem First() => returned.Count > 0 ? returned.Peek() : fresh.Peek();
 
     private bool GiveOne(HostedRequest request)
     {

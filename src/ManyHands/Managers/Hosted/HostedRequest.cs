@@ -29,6 +29,11 @@ internal abstract class HostedRequest(ManagerSession session, Operation operatio
 
     public bool IsAnswered => Volatile.Read(ref answered) != 0;
 
+    /// <summary>
+    /// Looks at what it is about to be given for good, before that is taken: what the receiver has no use for stays where it is, for others. Called under the object's gate; it is answered by this if it returns false.
+    /// </summary>
+    public virtual bool CanTake(byte[] key, byte[] value) => true;
+
     /// <summary>Answers with these bytes, one after the other.</summary>
     /// <returns>False if it was answered already, or nobody is there any more: what was to be handed over must go elsewhere.</returns>
     public bool Answer(ReadOnlySpan<byte> head = default, ReadOnlySpan<byte> first = default, ReadOnlySpan<byte> second = default)

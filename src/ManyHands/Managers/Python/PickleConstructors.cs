@@ -39,8 +39,8 @@ internal static class PickleConstructors
         return list;
     }
 
-    /// <summary>What goes through a list has all of it before it.</summary>
-    public static object Iterator(PickleGlobal global, ReadOnlySpan<object?> arguments, PickleWork work) => arguments is [PythonList list] ? list : throw Wrong(global);
+    /// <summary>What goes through a list, from its beginning.</summary>
+    public static object Iterator(PickleGlobal global, ReadOnlySpan<object?> arguments, PickleWork work) => arguments is [PythonList list] ? new PythonIterator(list) : throw Wrong(global);
 
     public static object Set(PickleGlobal global, ReadOnlySpan<object?> arguments, PickleWork work) => SetOf(new PythonSet(), Listed(global, arguments), work);
 
@@ -48,7 +48,7 @@ internal static class PickleConstructors
 
     public static object Dictionary(PickleGlobal global, ReadOnlySpan<object?> arguments, PickleWork work)
     {
-        PythonDictionary dictionary = new();
+        PythonDictionary dictionary = new() { IsOrdered = global.Name == "OrderedDict" };
         foreach (object? pair in Listed(global, arguments))
         {
             (object? key, object? value) = pair switch
@@ -63,7 +63,12 @@ internal static class PickleConstructors
         return dictionary;
     }
 
-    public static object DefaultDictionary(PickleGlobal global, ReadOnlySpan<object?> arguments, PickleWork work) => arguments is [] or [null or PickleGlobal] ? new PythonDictionary() : throw Wrong(global);
+    public static object DefaultDictionary(PickleGlobal global, ReadOnlySpan<object?> arguments, PickleWork work) => arguments switch
+    {
+        [] or [null] => new PythonDictionary { HasDefaults = true },
+        [PickleGlobal made] when PickleGlobals.FindFactory(made) is { } factory => new PythonDictionary { HasDefaults = true, Factory = factory },
+        _ => throw Wrong(global, "a factory that is no plain class of builtins; send dict(d)"),
+    };
 
     /// <summary>How protocols 0 and 1 make an object whose state comes later.</summary>
     public static object Reconstructed(PickleGlobal global, ReadOnlySpan<object?> arguments, PickleWork work) => arguments is [PickleGlobal made, PickleGlobal { Name: "object" }, null] ? made.New() : throw Wrong(global);
@@ -85,18 +90,16 @@ internal static class PickleConstructors
         // The highest bit of the month says which of two equal times at the end of summer time it is.
         DateOnly date = DateOf(global, BinaryPrimitives.ReadUInt16BigEndian(bytes), bytes[2] & 0x7F, bytes[3]);
         System.DateTime time = date.ToDateTime(TimeOf(global, bytes[4..]));
-        switch (arguments)
-        {
-            case [_]:
-                return time;
-            case [_, PickleTimeZone zone] when time.Ticks - zone.Offset.Ticks is var universal and >= 0 && universal <= System.DateTime.MaxValue.Ticks:
-                // Where .NET has no such offset, the instant is kept.
-                return zone.Offset.Ticks % System.TimeSpan.TicksPerMinute == 0 && zone.Offset.Duration() <= System.TimeSpan.FromHours(14)
-                    ? new DateTimeOffset(time, zone.Offset)
-                    : new DateTimeOffset(universal, System.TimeSpan.Zero);
-        }
-
-        throw Wrong(global);
+        bool isFolded = (bytes[2] & 0x80) != 0;
+        PythonZone? zone = ZoneOf(global, arguments);
+        if (isFolded)
+            return new PythonDateTime(time, zone, isFolded);
+        if (zone is null)
+            return time;
+        return zone.Name is null && zone.Offset.Ticks % System.TimeSpan.TicksPerMinute == 0 && zone.Offset.Duration() <= System.TimeSpan.FromHours(14)
+            && time.Ticks - zone.Offset.Ticks is >= 0 and var universal && universal <= System.DateTime.MaxValue.Ticks
+            ? new DateTimeOffset(time, zone.Offset)
+            : new PythonDateTime(time, zone, isFolded);
     }
 
     public static object Date(PickleGlobal global, ReadOnlySpan<object?> arguments, PickleWork work)
@@ -107,38 +110,38 @@ internal static class PickleConstructors
 
     public static object Time(PickleGlobal global, ReadOnlySpan<object?> arguments, PickleWork work)
     {
-        ReadOnlySpan<byte> bytes = arguments is [var packed] ? Packed(global, packed, 6) : throw Wrong(global);
+        ReadOnlySpan<byte> bytes = arguments is [var packed, ..] ? Packed(global, packed, 6) : throw Wrong(global);
         Span<byte> plain = stackalloc byte[6];
         bytes.CopyTo(plain);
         plain[0] &= 0x7F;
-        return TimeOf(global, plain);
+        bool isFolded = (bytes[0] & 0x80) != 0;
+        PythonZone? zone = ZoneOf(global, arguments);
+        TimeOnly time = TimeOf(global, plain);
+        return zone is null && !isFolded ? time : new PythonTime(time, zone, isFolded);
     }
 
     public static object TimeDelta(PickleGlobal global, ReadOnlySpan<object?> arguments, PickleWork work)
     {
+        if (arguments is not [long days and >= -999_999_999 and <= 999_999_999, long seconds and >= 0 and < 86_400, long microseconds and >= 0 and < 1_000_000])
+            throw Wrong(global);
+
         // Python's days reach further than .NET's.
-        if (arguments is [long days and >= -10_675_199 and <= 10_675_198, long seconds and >= 0 and < 86_400, long microseconds and >= 0 and < 1_000_000])
-            return new TimeSpan((days * TicksPerDay) + (seconds * System.TimeSpan.TicksPerSecond) + (microseconds * System.TimeSpan.TicksPerMicrosecond));
-        throw Wrong(global);
+        Int128 ticks = ((Int128)days * TicksPerDay) + (seconds * System.TimeSpan.TicksPerSecond) + (microseconds * System.TimeSpan.TicksPerMicrosecond);
+        return ticks >= long.MinValue && ticks <= long.MaxValue ? new TimeSpan((long)ticks) : throw Wrong(global, $"{days:N0} days, and .NET's TimeSpan reaches 10,675,199; send the days as an int");
     }
 
-    public static object TimeZone(PickleGlobal global, ReadOnlySpan<object?> arguments, PickleWork work) => arguments is [TimeSpan offset, ..] && arguments is [_] or [_, string] ? new PickleTimeZone(offset) : throw Wrong(global);
+    public static object TimeZone(PickleGlobal global, ReadOnlySpan<object?> arguments, PickleWork work) => arguments switch
+    {
+        [TimeSpan offset] when PythonZone.IsOffset(offset) => new PickleTimeZone(new(offset, null)),
+        [TimeSpan offset, string name] when PythonZone.IsOffset(offset) => new PickleTimeZone(new(offset, name)),
+        _ => throw Wrong(global),
+    };
 
     public static object Decimal(PickleGlobal global, ReadOnlySpan<object?> arguments, PickleWork work)
     {
         if (arguments is not [string { Length: > 0 and <= 5000 } text])
             throw Wrong(global);
-        foreach (char letter in text)
-        {
-            if (!char.IsAsciiLetterOrDigit(letter) && letter is not ('.' or '+' or '-'))
-                throw Wrong(global);
-        }
-
-        // Parsing rounds; what lost a digit is kept as the text it is.
-        return decimal.TryParse(text, NumberStyles.AllowLeadingSign | NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out decimal number)
-            && number.ToString(CultureInfo.InvariantCulture) == text
-            ? number
-            : new PythonDecimal(text);
+        return PythonDecimal.Read(text) ?? throw Wrong(global);
     }
 
     public static object Uuid(object? state)
@@ -170,7 +173,7 @@ internal static class PickleConstructors
 
     public static object Proxy(PickleGlobal global, ReadOnlySpan<object?> arguments, PickleWork work)
     {
-        if (arguments is not [PickleGlobal { Module: "multiprocessing.managers", OnCall: null, OnState: null } type, PythonToken token, "pickle" or "xmlrpclib", PythonDictionary options])
+        if (arguments is not [PickleGlobal { Module: "multiprocessing.managers", OnCall: null, OnState: null } type, PythonToken token, "pickle", PythonDictionary options])
             throw Wrong(global);
         if (options.Count == 0)
             return new PythonProxyReference(type.Name, token, null);
@@ -178,7 +181,7 @@ internal static class PickleConstructors
         // A key or a claim to be counted already is none of a sender's business.
         if (options.Count != 1 || !options.TryGetValue("exposed", out object? exposed))
             throw Wrong(global);
-        IReadOnlyList<object?> names = exposed switch { PythonTuple tuple => tuple, PythonList list => list, null => [], _ => throw Wrong(global) };
+        IReadOnlyList<object?> names = exposed switch { PythonTuple tuple => tuple, PythonList list => list, _ => throw Wrong(global) };
         return new PythonProxyReference(type.Name, token, [.. names.Select(name => name as string ?? throw Wrong(global))]);
     }
 
@@ -252,7 +255,16 @@ internal static class PickleConstructors
         return new TimeOnly(bytes[0], bytes[1], bytes[2]).Add(System.TimeSpan.FromMicroseconds(microseconds));
     }
 
+    private static PythonZone? ZoneOf(PickleGlobal global, ReadOnlySpan<object?> arguments) => arguments switch
+    {
+        [_] => null,
+        [_, PickleTimeZone time] => time.Zone,
+        _ => throw Wrong(global, "a zone that is none of a fixed offset; send value.astimezone(datetime.timezone.utc)"),
+    };
+
     private static InvalidPickleException Wrong(PickleGlobal global) => PickleReader.Invalid($"{global} is called with arguments that make no value of .NET");
+
+    private static InvalidPickleException Wrong(PickleGlobal global, string why) => PickleReader.Invalid($"{global} is called with {why}");
 }
 
 /// <summary>Python's arrays of numbers, as .NET's; those of unsigned bytes are a bytearray.</summary>
@@ -261,48 +273,52 @@ internal static class PythonArrays
     public static object? Of(string code, byte[] bytes) => code switch
     {
         "b" => Of<sbyte>(bytes),
-        "B" => new PythonByteArray([.. bytes]),
+        "B" => new PythonByteArray([.. bytes]) { IsArray = true },
         "h" => Of<short>(bytes),
         "H" => Of<ushort>(bytes),
         "i" => Of<int>(bytes),
         "I" => Of<uint>(bytes),
-        "l" or "q" => Of<long>(bytes),
-        "L" or "Q" => Of<ulong>(bytes),
+        "l" => Of<nint>(bytes),
+        "L" => Of<nuint>(bytes),
+        "q" => Of<long>(bytes),
+        "Q" => Of<ulong>(bytes),
         "f" => Of<float>(bytes),
         "d" => Of<double>(bytes),
         _ => null,
     };
 
-    /// <summary>By the format that says how wide the numbers are; those with the highest byte first are not taken.</summary>
-    public static object? Of(string code, long format, byte[] bytes) => format switch
-    {
-        0 => Of("B", bytes),
-        1 => Of("b", bytes),
-        2 => Of("H", bytes),
-        4 => Of("h", bytes),
-        6 => Of("I", bytes),
-        8 => Of("i", bytes),
-        10 => Of("Q", bytes),
-        12 => Of("q", bytes),
-        14 when code == "f" => Of("f", bytes),
-        16 when code == "d" => Of("d", bytes),
-        _ => null,
-    };
+    /// <summary>By the format that says how wide the numbers are; those with the highest byte first are not taken, nor those that are as wide on no machine of ours.</summary>
+    public static object? Of(string code, long format, byte[] bytes) => (format, code) is (0, "B") or (1, "b") or (2, "H") or (4, "h") or (6, "I") or (8, "i") or (10, "Q" or "L") or (12, "q" or "l") or (14, "f") or (16, "d")
+        ? Of(code, bytes)
+        : null;
 
     public static object? Of(string code, PythonList items) => code switch
     {
         "b" => Integers<sbyte>(items),
-        "B" => Integers<byte>(items) is { } bytes ? new PythonByteArray(bytes) : null,
+        "B" => Integers<byte>(items) is { } bytes ? new PythonByteArray(bytes) { IsArray = true } : null,
         "h" => Integers<short>(items),
         "H" => Integers<ushort>(items),
         "i" => Integers<int>(items),
         "I" => Integers<uint>(items),
-        "l" or "q" => Integers<long>(items),
-        "L" or "Q" => Integers<ulong>(items),
+        "l" => Integers<nint>(items),
+        "L" => Integers<nuint>(items),
+        "q" => Integers<long>(items),
+        "Q" => Integers<ulong>(items),
         "f" => Reals<float>(items),
         "d" => Reals<double>(items),
         _ => null,
     };
+
+    /// <summary>The numbers of an array as Python's.</summary>
+    public static IEnumerable<object?> Items(object array) => array is PythonByteArray bytes ? bytes.Bytes.ToArray().Select(static one => (object?)(long)one) : ((Array)array).Cast<object>().Select(static number => (object?)(number switch
+    {
+        double or long => number,
+        float real => (double)real,
+        nint native => (long)native,
+        nuint native => Unsigned(native),
+        ulong large => Unsigned(large),
+        _ => Convert.ToInt64(number, CultureInfo.InvariantCulture),
+    }));
 
     /// <summary>The type code of an array, and its bytes.</summary>
     public static (string Code, byte[] Bytes)? Packed(Array array)
@@ -310,13 +326,15 @@ internal static class PythonArrays
         // By the exact type: for the runtime an int[] is a uint[] as well.
         Type type = array.GetType();
         string? code = type == typeof(sbyte[]) ? "b" : type == typeof(short[]) ? "h" : type == typeof(ushort[]) ? "H" : type == typeof(int[]) ? "i" : type == typeof(uint[]) ? "I"
-            : type == typeof(long[]) ? "q" : type == typeof(ulong[]) ? "Q" : type == typeof(float[]) ? "f" : type == typeof(double[]) ? "d" : null;
+            : type == typeof(nint[]) ? "l" : type == typeof(nuint[]) ? "L" : type == typeof(long[]) ? "q" : type == typeof(ulong[]) ? "Q" : type == typeof(float[]) ? "f" : type == typeof(double[]) ? "d" : null;
         if (code is null)
             return null;
         byte[] bytes = new byte[Buffer.ByteLength(array)];
         Buffer.BlockCopy(array, 0, bytes, 0, bytes.Length);
         return (code, bytes);
     }
+
+    private static object Unsigned(ulong number) => number <= long.MaxValue ? (object)(long)number : (BigInteger)number;
 
     private static unsafe T[]? Of<T>(byte[] bytes)
         where T : unmanaged => bytes.Length % sizeof(T) == 0 ? MemoryMarshal.Cast<byte, T>(bytes).ToArray() : null;

@@ -27,6 +27,8 @@ internal static class PickleEncodings
                     return new string(text[..length]);
                 if (bytes is not [0xED, >= 0xA0 and <= 0xBF, >= 0x80 and <= 0xBF, ..])
                     throw PickleReader.Invalid("a text that is not UTF-8");
+                if (length > 0)
+                    ThrowIfPair(text[length - 1], (char)(0xD000 | ((bytes[1] & 0x3F) << 6) | (bytes[2] & 0x3F)));
                 text[length++] = (char)(0xD000 | ((bytes[1] & 0x3F) << 6) | (bytes[2] & 0x3F));
                 bytes = bytes[3..];
             }
@@ -94,7 +96,7 @@ internal static class PickleEncodings
             if (code > 0xFFFF)
                 text.Append(new Rune(code).ToString());
             else
-                text.Append((char)code);
+                AppendUnit(text, (char)code);
             line = line[(2 + digits)..];
         }
 
@@ -138,6 +140,20 @@ internal static class PickleEncodings
         }
 
         return text.ToString();
+    }
+
+    private static void AppendUnit(StringBuilder text, char unit)
+    {
+        if (text.Length > 0)
+            ThrowIfPair(text[^1], unit);
+        text.Append(unit);
+    }
+
+    /// <summary>Python can have both halves of a pair as two characters, .NET can't.</summary>
+    private static void ThrowIfPair(char before, char unit)
+    {
+        if (char.IsSurrogatePair(before, unit))
+            throw PickleReader.Invalid("a str with the two halves of a surrogate pair as two characters, which would become one; send text.encode('utf-16', 'surrogatepass').decode('utf-16')");
     }
 
     private static uint ReadHex(ReadOnlySpan<byte> digits, int count)

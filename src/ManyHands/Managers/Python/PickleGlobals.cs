@@ -15,9 +15,9 @@ internal sealed class PickleArguments(object?[] items) : NotAValue
 }
 
 /// <summary>A difference to UTC, as part of a time.</summary>
-internal sealed class PickleTimeZone(TimeSpan offset) : NotAValue
+internal sealed class PickleTimeZone(PythonZone zone) : NotAValue
 {
-    public TimeSpan Offset => offset;
+    public PythonZone Zone => zone;
 
     public override string ToString() => "a time zone";
 }
@@ -89,6 +89,8 @@ internal sealed class PickleWork(int length)
         Charge(key);
         try
         {
+            if (dictionary.ContainsKey(key) && PythonEquality.HoldsNaN(key))
+                throw PickleReader.Invalid("two keys of a dict are nan, which are two keys in Python and one in .NET; send pairs, list(d.items())");
             dictionary[key] = value;
         }
         catch (ArgumentException refusal)
@@ -102,7 +104,8 @@ internal sealed class PickleWork(int length)
         Charge(item);
         try
         {
-            set.Add(item);
+            if (!set.Add(item) && PythonEquality.HoldsNaN(item))
+                throw PickleReader.Invalid("two items of a set are nan, which are two items in Python and one in .NET; send a list");
         }
         catch (ArgumentException refusal)
         {
@@ -129,7 +132,7 @@ internal static class PickleGlobals
         "ConnectionRefusedError", "ConnectionResetError", "DeprecationWarning", "EOFError", "EnvironmentError", "Exception", "FileExistsError", "FileNotFoundError", "FloatingPointError", "FutureWarning",
         "GeneratorExit", "IOError", "ImportError", "ImportWarning", "IndentationError", "IndexError", "InterruptedError", "IsADirectoryError", "KeyError", "KeyboardInterrupt", "LookupError", "MemoryError",
         "ModuleNotFoundError", "NameError", "NotADirectoryError", "NotImplementedError", "OSError", "OverflowError", "PendingDeprecationWarning", "PermissionError", "ProcessLookupError", "RecursionError",
-        "ReferenceError", "ResourceWarning", "RuntimeError", "RuntimeWarning", "StandardError", "StopAsyncIteration", "StopIteration", "SyntaxError", "SyntaxWarning", "SystemError", "SystemExit", "TabError",
+        "ReferenceError", "ResourceWarning", "RuntimeError", "RuntimeWarning", "StopAsyncIteration", "StopIteration", "SyntaxError", "SyntaxWarning", "SystemError", "SystemExit", "TabError",
         "TimeoutError", "TypeError", "UnboundLocalError", "UnicodeDecodeError", "UnicodeEncodeError", "UnicodeError", "UnicodeTranslateError", "UnicodeWarning", "UserWarning", "ValueError", "Warning",
         "ZeroDivisionError",
     ];
@@ -140,8 +143,11 @@ internal static class PickleGlobals
         "SetProxy", "ValueProxy",
     ];
 
-    /// <summary>Classes that a defaultdict may have as its factory; it comes as a plain dictionary.</summary>
+    /// <summary>Classes that are in the table only because a defaultdict may have them as its factory.</summary>
     private static readonly string[] Factories = ["int", "float", "str", "bool", "tuple"];
+
+    /// <summary>What a defaultdict may make.</summary>
+    private static readonly string[] Made = [.. Factories, "list", "dict", "set", "frozenset", "bytes", "bytearray", "complex", "object"];
 
     private static readonly SearchValues<char> NameLetters = SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.<>");
 
@@ -157,6 +163,14 @@ internal static class PickleGlobals
             return new PickleGlobal(module, name) { OnCall = PickleConstructors.Error };
         throw PickleReader.Invalid($"the class {PythonText.Of(module)}.{PythonText.Of(name)} is none of those that plain values are written with");
     }
+
+    /// <summary>The class as a factory of a defaultdict, by the name that Python 3 has for it; null if it can't be one.</summary>
+    public static PickleGlobal? FindFactory(PickleGlobal global) =>
+        global is { Module: "__builtin__", Name: "long" } ? Table[(Builtins[0], "int")]
+        : global is { Module: "__builtin__", Name: "unicode" } ? Table[(Builtins[0], "str")]
+        : Builtins.Contains(global.Module) && Made.Contains(global.Name) ? Table[(Builtins[0], global.Name)]
+        : global is { Module: "collections", Name: "OrderedDict" or "defaultdict" } ? global
+        : null;
 
     private static bool IsPlainName(string name) => name.Length is > 0 and <= 200 && !name.AsSpan().ContainsAnyExcept(NameLetters);
 
@@ -180,6 +194,9 @@ internal static class PickleGlobals
                 yield return new(module, name);
         }
 
+        // What Python 2 has for int and str; Python 3 says so in old protocols.
+        yield return new(Builtins[1], "long");
+        yield return new(Builtins[1], "unicode");
         yield return Call("_codecs", "encode", PickleConstructors.Encoded);
         yield return Call("copyreg", "_reconstructor", PickleConstructors.Reconstructed);
         yield return Call("copy_reg", "_reconstructor", PickleConstructors.Reconstructed);
@@ -197,7 +214,7 @@ internal static class PickleGlobals
 
         foreach (string name in Errors)
         {
-            foreach (string module in (string[])["builtins", "exceptions"])
+            foreach (string module in (string[])["builtins", "exceptions", "__builtin__"])
                 yield return Call(module, name, PickleConstructors.BuiltinError);
         }
 
@@ -209,7 +226,11 @@ internal static class PickleGlobals
 
         yield return Call("threading", "BrokenBarrierError", PickleConstructors.Error);
         foreach (string name in (string[])["AuthenticationError", "BufferTooShort", "ProcessError", "TimeoutError"])
-            yield return Call("multiprocessing.context", name, PickleConstructors.Error);
+        {
+            foreach (string module in (string[])["multiprocessing.context", "multiprocessing"])
+                yield return Call(module, name, PickleConstructors.Error);
+        }
+
         foreach (string module in (string[])["socket", "select"])
             yield return Call(module, module == "socket" ? "timeout" : "error", PickleConstructors.Error);
 

@@ -59,8 +59,10 @@ internal ref partial struct PickleReader
             return double.PositiveInfinity;
         if (line.SequenceEqual("-inf"u8))
             return double.NegativeInfinity;
+
+        // .NET's NaN is negative, Python's isn't.
         if (line.SequenceEqual("nan"u8) || line.SequenceEqual("-nan"u8))
-            return double.NaN;
+            return line[0] == (byte)'-' ? double.NaN : BitConverter.Int64BitsToDouble(0x7FF8000000000000);
         if (line.Length > LongestNumberText || !double.TryParse(line, NumberStyles.Float, CultureInfo.InvariantCulture, out double number))
             throw Invalid("a float that is none");
         return number;

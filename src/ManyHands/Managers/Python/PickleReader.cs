@@ -337,8 +337,17 @@ internal ref partial struct PickleReader
                 stack[height - 1] = made;
                 break;
 
-            // Notes and other attributes of an exception; its arguments say what it is.
-            case PythonError when state is null or PythonDictionary:
+            // Notes and other attributes of an exception.
+            case PythonError when state is null:
+                break;
+            case PythonError { State: null } error when state is PythonDictionary attributes && attributes.Keys.All(static name => name is string):
+                if (attributes.Depth >= limits.MaximumDepth)
+                    throw Invalid($"more than {limits.MaximumDepth} values in each other");
+                error.State = attributes;
+                break;
+
+            // How far it has gone.
+            case PythonIterator when state is 0L:
                 break;
             default:
                 throw Invalid($"a {PythonText.TypeOf(Top())} is given a state");

@@ -57,7 +57,7 @@ internal ref struct PickleWriter
             case long number: Write(number); break;
             case int number: Write((long)number); break;
             case double number: Write(number); break;
-            case float number: Write((double)number); break;
+            case float number: Write(PythonNumbers.Widened(number)); break;
             case string text: Write(text); break;
             case byte[] bytes when value.GetType() == typeof(byte[]): Write(bytes); break;
             case PythonTuple tuple: Write(tuple); break;
@@ -76,23 +76,25 @@ internal ref struct PickleWriter
             case ulong number: Write((BigInteger)number); break;
             case List<object?> list: WriteList(list); break;
             case PythonSet set: Write(set); break;
-            case PythonByteArray bytes: WriteCall("builtins", "bytearray", bytes.Bytes.ToArray()); break;
+            case PythonByteArray bytes: WriteShared(bytes, bytes.IsArray ? ("array", "array") : ("builtins", "bytearray"), bytes.IsArray ? ["B", bytes.Bytes.ToArray()] : [bytes.Bytes.ToArray()]); break;
             case Complex number: WriteCall("builtins", "complex", number.Real, number.Imaginary); break;
             case PythonSlice slice: WriteCall("builtins", "slice", slice.Start, slice.Stop, slice.Step); break;
             case PythonIterator iterator: WriteCall("builtins", "iter", iterator.Items); break;
             case PythonRange range: WriteCall("builtins", "range", range.Start, range.Stop, range.Step); break;
-            case decimal number: WriteCall("decimal", "Decimal", number.ToString(CultureInfo.InvariantCulture)); break;
+            case decimal number: WriteCall("decimal", "Decimal", PythonDecimal.Write(number)); break;
             case PythonDecimal number: WriteCall("decimal", "Decimal", number.Text); break;
             case Guid id: Write(id); break;
-            case DateTime time: Write(time); break;
-            case DateTimeOffset time: Write(time); break;
+            case DateTime time: Write("datetime", PythonTimes.Pack(PythonTimes.Known(time)), time.Kind == DateTimeKind.Utc ? new(TimeSpan.Zero, null) : null); break;
+            case DateTimeOffset time: Write("datetime", PythonTimes.Pack(time.DateTime), new(time.Offset, null)); break;
+            case PythonDateTime time: Write("datetime", PythonTimes.Pack(time.Time, time.IsFolded), time.Zone); break;
             case DateOnly date: WriteCall("datetime", "date", PythonTimes.Pack(date)); break;
-            case TimeOnly time: WriteCall("datetime", "time", PythonTimes.Pack(time)); break;
+            case TimeOnly time: Write("time", PythonTimes.Pack(time), null); break;
+            case PythonTime time: Write("time", PythonTimes.Pack(time.Time, time.IsFolded), time.Zone); break;
             case TimeSpan span: Write(span); break;
             case PythonError error: Write(error); break;
             case PythonToken token: Write(token); break;
             case PythonProxyReference proxy: Write(proxy); break;
-            case Array array when PythonArrays.Packed(array) is ({ } code, { } bytes): WriteCall("array", "array", code, bytes); break;
+            case Array array when PythonArrays.Packed(array) is ({ } code, { } bytes): WriteShared(array, ("array", "array"), code, bytes); break;
             default: throw new PythonConversionException("", $"{value.GetType()} is none of Python's values");
         }
     }
@@ -224,6 +226,18 @@ internal ref struct PickleWriter
             Write(PickleOpcode.Mark);
         foreach (object? item in tuple.Items)
             Write(item);
+        if (memo is not null && memo.ContainsKey(tuple))
+        {
+            // It contains itself, by way of a list: the one that was made in there is the one.
+            if (tuple.Count > 3)
+                Write(PickleOpcode.PopMark);
+            for (int count = tuple.Count; count is > 0 and <= 3; count--)
+                Write(PickleOpcode.Pop);
+            WriteKnown(tuple);
+            depth--;
+            return;
+        }
+
         Write(tuple.Count switch { 1 => PickleOpcode.Tuple1, 2 => PickleOpcode.Tuple2, 3 => PickleOpcode.Tuple3, _ => PickleOpcode.Tuple });
         depth--;
         Remember(tuple);
@@ -252,7 +266,7 @@ internal ref struct PickleWriter
         if (WriteKnown(dictionary))
             return;
         Enter();
-        Write(PickleOpcode.EmptyDict);
+        WriteEmpty(dictionary);
         Remember(dictionary);
         if (dictionary.Count > 0)
         {
@@ -267,6 +281,21 @@ internal ref struct PickleWriter
         }
 
         depth--;
+    }
+
+    private void WriteEmpty(PythonDictionary dictionary)
+    {
+        if (!dictionary.IsOrdered && !dictionary.HasDefaults)
+        {
+            Write(PickleOpcode.EmptyDict);
+            return;
+        }
+
+        WriteGlobal("collections", dictionary.IsOrdered ? "OrderedDict" : "defaultdict");
+        if (dictionary.Factory is { } factory)
+            WriteGlobal(factory.Module, factory.Name);
+        Write(dictionary.Factory is null ? PickleOpcode.EmptyTuple : PickleOpcode.Tuple1);
+        Write(PickleOpcode.Reduce);
     }
 
     private void Write(PythonSet set)
@@ -310,29 +339,28 @@ internal ref struct PickleWriter
         Write(PickleOpcode.Build);
     }
 
-    private void Write(DateTime time)
+    // What knows its offset keeps it; what doesn't is naive in Python too.
+    private void Write(string type, byte[] packed, PythonZone? zone)
     {
-        // What knows its offset keeps it; what doesn't is naive in Python too.
-        if (time.Kind == DateTimeKind.Unspecified)
-            WriteCall("datetime", "datetime", PythonTimes.Pack(time));
-        else
-            Write(new DateTimeOffset(time));
-    }
+        WriteGlobal("datetime", type);
+        Write(packed);
+        if (zone is not null)
+        {
+            WriteGlobal("datetime", "timezone");
+            Write(zone.Offset);
+            if (zone.Name is not null)
+                Write(zone.Name);
+            Write(zone.Name is null ? PickleOpcode.Tuple1 : PickleOpcode.Tuple2);
+            Write(PickleOpcode.Reduce);
+        }
 
-    private void Write(DateTimeOffset time)
-    {
-        WriteGlobal("datetime", "datetime");
-        Write(PythonTimes.Pack(time.DateTime));
-        WriteGlobal("datetime", "timezone");
-        Write(time.Offset);
-        Write(PickleOpcode.Tuple1);
-        Write(PickleOpcode.Reduce);
-        Write(PickleOpcode.Tuple2);
+        Write(zone is null ? PickleOpcode.Tuple1 : PickleOpcode.Tuple2);
         Write(PickleOpcode.Reduce);
     }
 
     private void Write(TimeSpan span)
     {
+        PythonTimes.ThrowIfFiner(span.Ticks, span);
         (long days, long rest) = Math.DivRem(span.Ticks, TimeSpan.TicksPerDay);
         if (rest < 0)
             (days, rest) = (days - 1, rest + TimeSpan.TicksPerDay);
@@ -341,11 +369,20 @@ internal ref struct PickleWriter
 
     private void Write(PythonError error)
     {
+        if (WriteKnown(error))
+            return;
         WriteGlobal(error.Module, error.Name);
         Enter();
         Write(error.Arguments);
-        depth--;
         Write(PickleOpcode.Reduce);
+        Remember(error);
+        if (error.State is { Count: > 0 } state)
+        {
+            Write(state);
+            Write(PickleOpcode.Build);
+        }
+
+        depth--;
     }
 
     private void Write(PythonToken token)
@@ -372,6 +409,15 @@ internal ref struct PickleWriter
 
         Write(PickleOpcode.Tuple);
         Write(PickleOpcode.Reduce);
+    }
+
+    // What can be changed in Python must be one there too where it is one here.
+    private void WriteShared(object value, (string Module, string Name) type, params ReadOnlySpan<object?> arguments)
+    {
+        if (WriteKnown(value))
+            return;
+        WriteCall(type.Module, type.Name, arguments);
+        Remember(value);
     }
 
     private void WriteCall(string module, string name, params ReadOnlySpan<object?> arguments)
@@ -413,8 +459,6 @@ internal ref struct PickleWriter
     private void Remember(object value)
     {
         int index = memoCount++;
-
-        // A tuple that contains itself by way of a list is written twice; the first is as good.
         (memo ??= new(ReferenceEqualityComparer.Instance)).TryAdd(value, index);
         if (!isOld)
             Write(PickleOpcode.Memoize);
@@ -483,13 +527,58 @@ internal ref struct PickleWriter
 /// <summary>Python's packed times: the highest byte first, microseconds in three.</summary>
 internal static class PythonTimes
 {
-    public static byte[] Pack(DateOnly date) => [(byte)(date.Year >> 8), (byte)date.Year, (byte)date.Month, (byte)date.Day];
+    private const byte Fold = 0x80;
 
-    public static byte[] Pack(TimeOnly time)
+    /// <summary>Whether it knows its offset, and when it is by that.</summary>
+    public static (bool IsAware, long Ticks) Instant(object time) => time switch
     {
-        int microseconds = (int)(time.Ticks % TimeSpan.TicksPerSecond / TimeSpan.TicksPerMicrosecond);
-        return [(byte)time.Hour, (byte)time.Minute, (byte)time.Second, (byte)(microseconds >> 16), (byte)(microseconds >> 8), (byte)microseconds];
+        DateTime { Kind: DateTimeKind.Unspecified } plain => (false, plain.Ticks),
+        DateTime plain => (true, plain.ToUniversalTime().Ticks),
+        DateTimeOffset exact => (true, exact.UtcTicks),
+        PythonDateTime { Zone: { } zone } other => (true, other.Time.Ticks - zone.Offset.Ticks),
+        _ => (false, ((PythonDateTime)time).Time.Ticks),
+    };
+
+    /// <inheritdoc cref="Instant"/>
+    public static (bool IsAware, long Ticks) OfDay(object time) => time switch
+    {
+        TimeOnly plain => (false, plain.Ticks),
+        PythonTime { Zone: { } zone } other => (true, other.Time.Ticks - zone.Offset.Ticks),
+        _ => (false, ((PythonTime)time).Time.Ticks),
+    };
+
+    /// <summary>Times have whole microseconds in Python.</summary>
+    /// <exception cref="PythonConversionException">This one is finer.</exception>
+    public static void ThrowIfFiner(long ticks, object value)
+    {
+        if (ticks % TimeSpan.TicksPerMicrosecond == 0)
+            return;
+        string type = value.GetType().Name;
+        string cut = value is DateTime or DateTimeOffset ? "value.AddTicks(-(value.Ticks % 10))" : $"new {type}(value.Ticks / 10 * 10)";
+        throw new PythonConversionException("", $"a {type} of {ticks} ticks is finer than Python's times, which are whole microseconds; send {cut}");
     }
 
-    public static byte[] Pack(DateTime time) => [.. Pack(DateOnly.FromDateTime(time)), .. Pack(TimeOnly.FromDateTime(time))];
+    /// <summary>A time that means the same on another machine.</summary>
+    /// <exception cref="PythonConversionException">It is a local one, which doesn't say of where.</exception>
+    public static DateTime Known(DateTime time) => time.Kind != DateTimeKind.Local
+        ? time
+        : throw new PythonConversionException("", "a DateTime of kind Local means another time elsewhere; send value.ToUniversalTime(), or a DateTimeOffset, which keeps the offset");
+
+    public static byte[] Pack(DateOnly date) => [(byte)(date.Year >> 8), (byte)date.Year, (byte)date.Month, (byte)date.Day];
+
+    public static byte[] Pack(TimeOnly time, bool isFolded = false)
+    {
+        ThrowIfFiner(time.Ticks, time);
+        int microseconds = (int)(time.Ticks % TimeSpan.TicksPerSecond / TimeSpan.TicksPerMicrosecond);
+        return [(byte)(time.Hour | (isFolded ? Fold : 0)), (byte)time.Minute, (byte)time.Second, (byte)(microseconds >> 16), (byte)(microseconds >> 8), (byte)microseconds];
+    }
+
+    public static byte[] Pack(DateTime time, bool isFolded = false)
+    {
+        ThrowIfFiner(time.Ticks, time);
+        byte[] packed = [.. Pack(DateOnly.FromDateTime(time)), .. Pack(TimeOnly.FromDateTime(time))];
+        if (isFolded)
+            packed[2] |= Fold;
+        return packed;
+    }
 }

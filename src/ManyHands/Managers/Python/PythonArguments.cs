@@ -74,7 +74,8 @@ internal sealed class PythonArguments(string method, PythonTuple positional, Pyt
         byte[] bytes => bytes.Select(one => (object?)(long)one),
         PythonByteArray bytes => bytes.Bytes.ToArray().Select(one => (object?)(long)one),
         PythonRange range => ItemsOf(range),
-        Array array => array.Cast<object?>(),
+        PythonIterator iterator => iterator.Items,
+        Array => PythonArrays.Items(value),
         _ => throw PythonRaisedException.Builtin("TypeError", $"'{PythonText.TypeOf(value)}' object is not iterable"),
     };
 

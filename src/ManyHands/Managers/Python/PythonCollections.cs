@@ -23,6 +23,15 @@ internal sealed class PythonDictionary : IReadOnlyDictionary<object?, object?>
     // Made for the first key: a byte of a pickle stands for an empty one.
     private OrderedDictionary<PythonKey, object?>? entries;
 
+    /// <summary>Whether it is an <c>OrderedDict</c>.</summary>
+    public bool IsOrdered { get; init; }
+
+    /// <summary>Whether it is a <c>defaultdict</c>.</summary>
+    public bool HasDefaults { get; init; }
+
+    /// <summary>The class whose objects a <c>defaultdict</c> makes; null for none.</summary>
+    public PickleGlobal? Factory { get; init; }
+
     public int Depth { get; private set; } = 1;
 
     public int Count => entries?.Count ?? 0;
@@ -43,6 +52,15 @@ internal sealed class PythonDictionary : IReadOnlyDictionary<object?, object?>
             Depth = Math.Max(Depth, 1 + Math.Max(PythonEquality.DepthOf(key), PythonEquality.DepthOf(value)));
             (entries ??= [])[checkedKey] = value;
         }
+    }
+
+    /// <summary>Adds a key that isn't there yet.</summary>
+    /// <exception cref="ArgumentException">It is there, or equal to one that is; or it can't be a key.</exception>
+    public void Add(object? key, object? value)
+    {
+        if (ContainsKey(key))
+            throw new ArgumentException($"{PythonText.Of(key)} and another of its keys are one in Python", nameof(key));
+        this[key] = value;
     }
 
     public bool TryGetValue(object? key, [MaybeNullWhen(false)] out object? value)

@@ -83,7 +83,7 @@ internal sealed class PythonConnection : IDisposable
         }
         catch (InvalidPickleException invalid)
         {
-            throw new PythonConversionException("result", $"what the call of {name} returned can't be read: {invalid.Message.TrimEnd('.')}", invalid);
+            throw PythonConversionException.Unreadable("result", $"what the call of {name} returned can't be read: {invalid.Message.TrimEnd('.')}", reply.Span, invalid);
         }
 
         return ResultOf(read, name);

@@ -1,6 +1,7 @@
 using System.Collections;
 using System.Reflection;
 using System.Runtime.CompilerServices;
+using ManyHands.Serialization;
 
 namespace ManyHands.Managers;
 
@@ -13,6 +14,33 @@ internal static class SequenceKinds
     public static bool IsSequence(Type definition) => Lists.Contains(definition) || IsSet(definition);
 
     public static bool IsSet(Type definition) => Sets.Contains(definition);
+}
+
+/// <summary>What a container has beside its items, which would be left behind.</summary>
+internal static class ContainerFidelity
+{
+    /// <exception cref="PythonConversionException">It is of another type than declared, or compares its keys in a way of its own.</exception>
+    public static void ThrowIfMore<TElement>(object value, Type declared, bool comparesKeys)
+    {
+        if (!declared.IsInterface && value.GetType() != declared)
+            throw new PythonConversionException("", $"a {ReadableName.Of(value.GetType())} stands where a {ReadableName.Of(declared)} is declared, and what it has more would be lost; send new {ReadableName.Of(declared)}(value)");
+        Refusal? refusal = declared.IsInterface ? ExamineBehindInterface<TElement>(value, declared, comparesKeys) : comparesKeys ? ComparerFidelity.Examine(value) : null;
+        if (refusal is not null)
+            throw new PythonConversionException(refusal.Path, $"a {ReadableName.Of(value.GetType())} {refusal.Reason}; {refusal.Remedy}");
+    }
+
+    // It arrives as an array, a List, a HashSet or a Dictionary; whatever else it is has an order, a comparer or fields of its own.
+    private static Refusal? ExamineBehindInterface<TElement>(object value, Type declared, bool comparesKeys)
+    {
+        Type type = value.GetType();
+        Type definition = type.IsGenericType ? type.GetGenericTypeDefinition() : type;
+        bool isPlain = comparesKeys
+            ? definition == typeof(HashSet<>) || definition == typeof(Dictionary<,>)
+            : type == typeof(TElement[]) || definition == typeof(List<>) || (type.IsDefined(typeof(CompilerGeneratedAttribute), inherit: false) && value is ICollection<TElement>);
+        return isPlain
+            ? CollectionKinds.ExamineBehindInterface<TElement>(value, declared, comparesKeys)
+            : Refusal.Here($"stands where the interface {ReadableName.Of(declared)} is declared, and only its items would travel", $"send its items as a {(comparesKeys ? "HashSet or Dictionary" : "List or an array")}");
+    }
 }
 
 /// <summary>Arrays and lists are lists in Python, sets are sets; tuples, sets and arrays of numbers are taken as lists too.</summary>
@@ -29,6 +57,7 @@ internal sealed class SequenceConverter<TSequence, TItem> : PythonConverter<TSeq
     {
         if (value is null)
             return null;
+        ContainerFidelity.ThrowIfMore<TItem>(value, typeof(TSequence), IsSet);
         IEnumerable<TItem> items = (IEnumerable<TItem>)value;
         work.Enter(items.TryGetNonEnumeratedCount(out int count) ? count : 0);
         PythonList list = new();
@@ -39,9 +68,9 @@ internal sealed class SequenceConverter<TSequence, TItem> : PythonConverter<TSeq
             foreach (TItem one in items)
             {
                 object? converted = Item.To(one, work);
-                if (IsSet)
-                    set.Add(converted);
-                else
+                if (IsSet && !set.Add(converted))
+                    throw new PythonConversionException("", $"{PythonText.Of(converted)} and another item of the set are one in Python; send a list");
+                if (!IsSet)
                     list.Append(converted);
                 index++;
             }
@@ -70,7 +99,8 @@ internal sealed class SequenceConverter<TSequence, TItem> : PythonConverter<TSeq
             List<object?> list => (list, list.Count),
             PythonTuple tuple => (tuple, tuple.Count),
             PythonSet set => ((IEnumerable)set, set.Count),
-            Array array when PythonArrays.Packed(array) is not null => (array, array.Length),
+            PythonIterator iterator => (iterator.Items, iterator.Items.Count),
+            Array array when PythonArrays.Packed(array) is not null => (PythonArrays.Items(array), array.Length),
             _ => throw Expected(IsSet ? "set" : "list", value),
         };
         work.Enter(count);
@@ -78,7 +108,7 @@ internal sealed class SequenceConverter<TSequence, TItem> : PythonConverter<TSeq
         try
         {
             foreach (object? one in items)
-                taken.Add(Item.From(value is Array ? Widened(one!) : one, work));
+                taken.Add(Item.From(one, work));
         }
         catch (PythonConversionException problem)
         {
@@ -86,17 +116,10 @@ internal sealed class SequenceConverter<TSequence, TItem> : PythonConverter<TSeq
         }
 
         work.Leave();
+        if (IsSet && taken.Distinct().Count() != taken.Count)
+            throw new PythonConversionException("", "two of its items are one in .NET; declare a List");
         return typeof(TSequence) == typeof(TItem[]) ? (TSequence)(object)taken.ToArray() : IsSet ? (TSequence)(object)new HashSet<TItem>(taken) : (TSequence)(object)taken;
     }
-
-    private static object Widened(object number) => number switch
-    {
-        double or long => number,
-        float real => (double)real,
-        ulong large and > long.MaxValue => (System.Numerics.BigInteger)large,
-        ulong small => (long)small,
-        _ => Convert.ToInt64(number, System.Globalization.CultureInfo.InvariantCulture),
-    };
 }
 
 internal sealed class DictionaryConverter<TDictionary, TKey, TValue> : PythonConverter<TDictionary>
@@ -113,6 +136,7 @@ internal sealed class DictionaryConverter<TDictionary, TKey, TValue> : PythonCon
     {
         if (value is null)
             return null;
+        ContainerFidelity.ThrowIfMore<KeyValuePair<TKey, TValue>>(value, typeof(TDictionary), comparesKeys: true);
         IEnumerable<KeyValuePair<TKey, TValue>> entries = (IEnumerable<KeyValuePair<TKey, TValue>>)value;
         work.Enter(entries.TryGetNonEnumeratedCount(out int count) ? count : 0);
         PythonDictionary dictionary = new();
@@ -120,7 +144,8 @@ internal sealed class DictionaryConverter<TDictionary, TKey, TValue> : PythonCon
         {
             try
             {
-                dictionary[Key.To(one, work)] = Item.To(other, work);
+                // 1 and 1.0 are two keys of a Dictionary<object, …> and one in Python.
+                dictionary.Add(Key.To(one, work), Item.To(other, work));
             }
             catch (PythonConversionException problem)
             {
@@ -132,9 +157,6 @@ internal sealed class DictionaryConverter<TDictionary, TKey, TValue> : PythonCon
             }
         }
 
-        // 1 and 1.0 are two keys of a Dictionary<object, …> and one in Python.
-        if (count != 0 && dictionary.Count != count)
-            throw new PythonConversionException("", "two of its keys are one in Python");
         work.Leave();
         return dictionary;
     }

@@ -1,12 +1,16 @@
 using System.Collections.Concurrent;
 using System.Reflection;
 using System.Runtime.CompilerServices;
+using ManyHands.Serialization;
 
 namespace ManyHands.Managers;
 
 /// <summary>Python's values as the types of a program, and back. What has no counterpart is refused, naming the place in the value.</summary>
 internal static class PythonConversion
 {
+    /// <summary>What to write where a type has no counterpart.</summary>
+    public const string Instead = "send what it holds as a number, a string, bytes, or a record of such";
+
     private static readonly ConcurrentDictionary<Type, PythonConverter> Converters = new();
 
     /// <summary>A value of .NET as one of Python's.</summary>
@@ -24,7 +28,7 @@ internal static class PythonConversion
         }
         catch (PythonConversionException problem)
         {
-            throw problem.Within(name);
+            throw problem.Within(name, value);
         }
     }
 
@@ -45,7 +49,7 @@ internal static class PythonConversion
             return New(typeof(EnumConverter<>), type);
         if (Nullable.GetUnderlyingType(type) is { } underlying)
             return New(typeof(NullableConverter<>), underlying);
-        if (type.IsArray && type.GetArrayRank() == 1)
+        if (type.IsSZArray)
             return New(typeof(SequenceConverter<,>), type, type.GetElementType()!);
         if (type.IsGenericType)
         {
@@ -60,11 +64,23 @@ internal static class PythonConversion
         }
 
         if (type.IsAbstract || type.IsPointer || type.IsByRefLike || type.ContainsGenericParameters || typeof(Delegate).IsAssignableFrom(type) || typeof(Exception).IsAssignableFrom(type) || typeof(System.Collections.IEnumerable).IsAssignableFrom(type) || type == typeof(ValueTuple))
-            throw new PythonConversionException("", $"{TypeName(type)} has no counterpart in Python");
+            throw new PythonConversionException("", NoCounterpart(type));
+        if (UnsendableTypes.Find(type) is not null)
+            throw new PythonConversionException("", NoCounterpart(type));
         return New(typeof(MemberConverter<>), type);
     }
 
     public static string TypeName(Type type) => type.IsGenericType ? $"{type.Name[..type.Name.IndexOf('`', StringComparison.Ordinal)]}<{string.Join(", ", type.GetGenericArguments().Select(TypeName))}>" : type.Name;
+
+    /// <summary>Why it isn't there, and what to write instead.</summary>
+    private static string NoCounterpart(Type type)
+    {
+        string name = ReadableName.Of(type);
+        if (UnsendableTypes.Find(type) is { } refusal)
+            return $"a {name} has no counterpart in Python: it {refusal.Reason}; {refusal.Remedy}";
+        string instead = typeof(System.Collections.IEnumerable).IsAssignableFrom(type) ? "send its items as a List, an array, a HashSet or a Dictionary" : Instead;
+        return $"a {name} has no counterpart in Python; {instead}";
+    }
 
     private static PythonConverter New(Type definition, params Type[] parts)
     {
@@ -131,13 +147,13 @@ internal sealed class AnyConverter : PythonConverter<object?>
 {
     public override object? To(object? value, ConversionWork work)
     {
-        if (value is null or PythonList or PythonDictionary or PythonSet or PythonSlice or PythonRange or PythonDecimal or PythonError or PythonToken or PythonProxyReference)
+        if (value is null or PythonList or PythonDictionary or PythonSet or PythonSlice or PythonRange or PythonIterator or PythonDecimal or PythonDateTime or PythonTime or PythonError or PythonToken or PythonProxyReference)
             return value;
         Type type = value.GetType();
         return type == typeof(object) ? throw new PythonConversionException("", "a plain object has no counterpart in Python") : PythonConversion.Of(type).ToAny(value, work);
     }
 
-    public override object? From(object? value, ConversionWork work) => value;
+    public override object? From(object? value, ConversionWork work) => value is PythonIterator iterator ? iterator.Items : value;
 }
 
 internal sealed class NullableConverter<T> : PythonConverter<T?>

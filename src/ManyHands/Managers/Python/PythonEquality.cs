@@ -7,7 +7,9 @@ namespace ManyHands.Managers;
 /// <summary>
 /// When two of Python's values are equal, and their hashes. Hashes are seeded at random for this process, whatever the type, so that nobody can send keys that collide.
 /// </summary>
-/// <remarks>One difference to Python, where every NaN is a key of its own: here all are one, or a million of them would be a million comparisons each.</remarks>
+/// <remarks>
+/// One difference to Python, where every NaN is a key of its own: here all are one, or a million of them would be a million comparisons each. So what would be two such keys is refused (<see cref="HoldsNaN"/>).
+/// </remarks>
 internal static class PythonEquality
 {
     /// <summary>Weights are counted up to here.</summary>
@@ -23,7 +25,8 @@ internal static class PythonEquality
         PythonList list => list.Depth,
         PythonDictionary dictionary => dictionary.Depth,
         PythonSet set => set.Depth,
-        PythonError error => error.Arguments.Depth + 1,
+        PythonError error => Math.Max(error.Arguments.Depth, error.State?.Depth ?? 0) + 1,
+        PythonIterator iterator => iterator.Items.Depth + 1,
         PythonSlice => 1,
         _ => 0,
     };
@@ -46,6 +49,17 @@ internal static class PythonEquality
             return "it is too large for a key";
         return UnhashablePart(value) is { } part ? $"unhashable type: '{PythonText.TypeOf(part)}'" : null;
     }
+
+    /// <summary>Whether it, or a part of it by which it would be found as a key, is a NaN.</summary>
+    public static bool HoldsNaN(object? key) => key switch
+    {
+        double number => double.IsNaN(number),
+        Complex number => double.IsNaN(number.Real) || double.IsNaN(number.Imaginary),
+        PythonDecimal number => number.IsNaN,
+        PythonTuple tuple when tuple.Weight <= HeaviestKey => AnyHoldsNaN(tuple.Items),
+        PythonSet { IsFrozen: true } set when set.Weight <= HeaviestKey => set.Any(HoldsNaN),
+        _ => false,
+    };
 
     public static bool Equal(object? one, object? other)
     {
@@ -79,10 +93,9 @@ internal static class PythonEquality
         PythonSet { IsFrozen: true } set => set.HashOfItems(),
         PythonRange range => HashOfBytes((range.Start, range.Stop, range.Step)),
         PythonDecimal number => number.Text.GetHashCode(StringComparison.Ordinal),
-        DateTime time => HashOf(time.Ticks),
-        DateTimeOffset time => HashOf(time.UtcTicks),
+        DateTime or DateTimeOffset or PythonDateTime => HashOf(PythonTimes.Instant(value).Ticks),
         DateOnly date => HashOf((long)date.DayNumber),
-        TimeOnly time => HashOf(time.Ticks),
+        TimeOnly or PythonTime => HashOf(PythonTimes.OfDay(value).Ticks),
         TimeSpan span => HashOf(span.Ticks),
         Guid id => HashOfBytes(id),
         _ => RuntimeHelpers.GetHashCode(value),
@@ -97,6 +110,17 @@ internal static class PythonEquality
         return HashOf(MemoryMarshal.AsBytes(hashes[..items.Length]));
     }
 
+    private static bool AnyHoldsNaN(ReadOnlySpan<object?> items)
+    {
+        foreach (object? item in items)
+        {
+            if (HoldsNaN(item))
+                return true;
+        }
+
+        return false;
+    }
+
     private static bool Same(object? one, object? other, ConversionWork work)
     {
         if (ReferenceEquals(one, other))
@@ -109,17 +133,19 @@ internal static class PythonEquality
                 if (entries.Count != others.Count)
                     return false;
                 work.Enter(entries.Count);
-                bool areSame = entries.All(entry => others.TryGetValue(entry.Key, out object? value) && Same(entry.Value, value, work));
+                bool areSame = entries.All(entry => others.TryGetValue(entry.Key, out object? value) && Same(entry.Value, value, work))
+                    && (!entries.IsOrdered || !others.IsOrdered || entries.Keys.Zip(others.Keys).All(static pair => Equal(pair.First, pair.Second)))
+                    && !entries.Keys.Any(HoldsNaN);
                 work.Leave();
                 return areSame;
             case (PythonSet set, PythonSet otherSet):
-                return set.HasSameItems(otherSet);
-            case (byte[] or PythonByteArray, byte[] or PythonByteArray):
+                return set.HasSameItems(otherSet) && !set.Any(HoldsNaN);
+            case (byte[] or PythonByteArray { IsArray: false }, byte[] or PythonByteArray { IsArray: false }):
                 return Bytes(one).SequenceEqual(Bytes(other));
-            case (Array array, Array otherArray):
-                return array.Cast<object?>().SequenceEqual(otherArray.Cast<object?>());
+            case (Array or PythonByteArray { IsArray: true }, Array or PythonByteArray { IsArray: true }) when one is not byte[] && other is not byte[]:
+                return PythonArrays.Items(one).SequenceEqual(PythonArrays.Items(other), NumberComparer.Instance);
             default:
-                return Equal(one, other);
+                return Equal(one, other) && !HoldsNaN(one);
         }
     }
 
@@ -158,6 +184,10 @@ internal static class PythonEquality
                 return other is PythonSet { IsFrozen: true } otherSet && set.HasSameItems(otherSet);
             case long or bool or double or BigInteger or decimal or Complex:
                 return other is long or bool or double or BigInteger or decimal or Complex && EqualNumbers(one, other);
+            case DateTime or DateTimeOffset or PythonDateTime:
+                return other is DateTime or DateTimeOffset or PythonDateTime && PythonTimes.Instant(one) == PythonTimes.Instant(other);
+            case TimeOnly or PythonTime:
+                return other is TimeOnly or PythonTime && PythonTimes.OfDay(one) == PythonTimes.OfDay(other);
             case PythonList or PythonDictionary or PythonSet or List<object?>:
                 return false;
             default:
@@ -246,7 +276,7 @@ internal static class PythonEquality
 
                 return null;
             case null or string or long or bool or double or BigInteger or decimal or Complex or byte[] or PythonRange or PythonDecimal:
-            case DateTime or DateTimeOffset or DateOnly or TimeOnly or TimeSpan or Guid or PythonSet { IsFrozen: true }:
+            case DateTime or DateTimeOffset or PythonDateTime or DateOnly or TimeOnly or PythonTime or TimeSpan or Guid or PythonSet { IsFrozen: true }:
                 return null;
             default:
                 return value;
@@ -292,6 +322,15 @@ internal static class PythonEquality
         ReadOnlySpan<char> pairs = MemoryMarshal.Cast<byte, char>(bytes);
         int hash = string.GetHashCode(pairs);
         return (bytes.Length & 1) == 0 ? hash : HashOf((long)hash << 8 | bytes[^1]);
+    }
+
+    private sealed class NumberComparer : IEqualityComparer<object?>
+    {
+        public static readonly NumberComparer Instance = new();
+
+        public new bool Equals(object? x, object? y) => Equal(x, y) && !HoldsNaN(x);
+
+        public int GetHashCode(object? obj) => HashOf(obj);
     }
 
     private sealed class PairComparer : IEqualityComparer<(object One, object Other)>

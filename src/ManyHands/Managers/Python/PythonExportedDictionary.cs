@@ -30,12 +30,12 @@ internal sealed class PythonExportedDictionary(HostedDictionary dictionary, stri
                 return null;
             case "__delitem__":
                 object? deleted = arguments.Bind(1, "key")[0];
-                Present(await RemoveAsync(session, deleted).ConfigureAwait(false), deleted);
-                return null;
+                return await RemoveAsync(session, deleted).ConfigureAwait(false) ? null : throw Missing(deleted);
             case "pop":
                 object?[] pop = arguments.Bind(1, "key", "default");
-                (bool IsThere, object? Value) popped = await RemoveAsync(session, pop[0]).ConfigureAwait(false);
-                return popped.IsThere || pop[1] == PythonArguments.Missing ? Present(popped, pop[0]) : pop[1];
+                if (await RemoveAsync(session, pop[0], (_, value) => Hosted.Items!.Read(value)).ConfigureAwait(false))
+                    return PythonSession.Written;
+                return pop[1] == PythonArguments.Missing ? throw Missing(pop[0]) : pop[1];
             case "popitem":
                 arguments.None();
                 return await PopItemAsync(session).ConfigureAwait(false);
@@ -78,8 +78,11 @@ internal sealed class PythonExportedDictionary(HostedDictionary dictionary, stri
     public async Task<(bool IsThere, object? Value)> FindAsync(PythonSession session, object? key) =>
         Found(await session.AskAsync(Hosted, Operation.Get, body: KeyBody(key)).ConfigureAwait(false));
 
-    public async Task<(bool IsThere, object? Value)> RemoveAsync(PythonSession session, object? key) =>
-        Found(await session.AskAsync(Hosted, Operation.Remove, body: KeyBody(key)).ConfigureAwait(false));
+    /// <summary>Removes a key.</summary>
+    /// <param name="taken">Makes the client's result, if it gets what was there.</param>
+    /// <returns>Whether it was there.</returns>
+    public async Task<bool> RemoveAsync(PythonSession session, object? key, Func<byte[], byte[], object?>? taken = null) =>
+        (await session.AskAsync(Hosted, Operation.Remove, body: KeyBody(key), taken: taken).ConfigureAwait(false)).Span[0] == 1;
 
     public Task SetAsync(PythonSession session, object? key, object? value) => session.AskAsync(Hosted, Operation.Put, body: Body(key, value));
 
@@ -90,11 +93,11 @@ internal sealed class PythonExportedDictionary(HostedDictionary dictionary, stri
         {
             try
             {
-                copy[dictionary.KeyItems.Read(key)] = Hosted.Items!.Read(value);
+                copy.Add(dictionary.KeyItems.Read(key), Hosted.Items!.Read(value));
             }
             catch (ArgumentException refusal)
             {
-                throw new PythonUnsendableException($"a key can't be one in Python: {refusal.Message}");
+                throw new PythonUnsendableException($"'{dictionary.Name}' can't be copied as a dict, but items() has all of it: {refusal.Message}");
             }
         }
 
@@ -112,7 +115,9 @@ internal sealed class PythonExportedDictionary(HostedDictionary dictionary, stri
     }
 
     private static object? Present((bool IsThere, object? Value) found, object? key) =>
-        found.IsThere ? found.Value : throw new PythonRaisedException(PythonError.Builtin("KeyError", key));
+        found.IsThere ? found.Value : throw Missing(key);
+
+    private static PythonRaisedException Missing(object? key) => new(PythonError.Builtin("KeyError", key));
 
     private PythonList Keys() => List(dictionary.Snapshot().Select(entry => dictionary.KeyItems.Read(entry.Key)));
 
@@ -135,6 +140,8 @@ internal sealed class PythonExportedDictionary(HostedDictionary dictionary, stri
     {
         if (PythonEquality.RefusalAsKey(key) is { } refusal)
             throw PythonRaisedException.Builtin("TypeError", refusal);
+        if (PythonEquality.HoldsNaN(key))
+            throw PythonRaisedException.Builtin("ValueError", "nan can't be a key of a shared dictionary: each nan is a key of its own in Python, and nobody else could look it up");
         dictionary.KeyItems.WriteBlock(writer, key, "key");
     }
 
@@ -181,17 +188,8 @@ internal sealed class PythonExportedDictionary(HostedDictionary dictionary, stri
 
     private async Task<object?> PopItemAsync(PythonSession session)
     {
-        ReadOnlyMemory<byte> answer = await session.AskAsync(Hosted, Operation.RemoveLast).ConfigureAwait(false);
-        if (answer.Span[0] == 0)
-            throw PythonRaisedException.Builtin("KeyError", "popitem(): dictionary is empty");
-        return Pair(answer);
-    }
-
-    private PythonTuple Pair(ReadOnlyMemory<byte> answer)
-    {
-        PayloadReader reader = new(answer[1..]);
-        object? key = dictionary.KeyItems.ReadBlock(ref reader);
-        return new(key, Hosted.Items!.ReadBlock(ref reader));
+        ReadOnlyMemory<byte> answer = await session.AskAsync(Hosted, Operation.RemoveLast, taken: (key, value) => new PythonTuple(dictionary.KeyItems.Read(key), Hosted.Items!.Read(value))).ConfigureAwait(false);
+        return answer.Span[0] == 1 ? PythonSession.Written : throw PythonRaisedException.Builtin("KeyError", "popitem(): dictionary is empty");
     }
 
     private async Task<object?> AddAsync(PythonSession session, object? key, object? value)

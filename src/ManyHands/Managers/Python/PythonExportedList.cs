@@ -14,11 +14,11 @@ internal sealed class PythonExportedList(HostedList list, string typeId, string 
 
     public override bool Has(string method) => method == "__imul__" || base.Has(method);
 
-    public override Task<object?> CallAsync(PythonSession session, PythonArguments arguments) => Task.FromResult(Call(arguments));
+    public override Task<object?> CallAsync(PythonSession session, PythonArguments arguments) => Task.FromResult(Call(session, arguments));
 
     public override Task<object?> ValueAsync(PythonSession session) => Task.FromResult<object?>(Decoded(list.Snapshot()));
 
-    private object? Call(PythonArguments arguments)
+    private object? Call(PythonSession session, PythonArguments arguments)
     {
         switch (arguments.Method)
         {
@@ -62,7 +62,7 @@ internal sealed class PythonExportedList(HostedList list, string typeId, string 
                 return null;
             case "pop":
                 object? place = arguments.Bind(0, "index")[0];
-                return Pop(place == PythonArguments.Missing ? -1 : arguments.Integer(place, "index"));
+                return Pop(session, place == PythonArguments.Missing ? -1 : arguments.Integer(place, "index"));
             case "remove":
                 Remove(arguments.Bind(1, "value")[0]);
                 return null;
@@ -168,18 +168,18 @@ internal sealed class PythonExportedList(HostedList list, string typeId, string 
 
     private void Insert(long index, byte[] item) => Splice(items => ((int)Math.Clamp(index < 0 ? index + items.Count : index, 0, items.Count), 0), item);
 
-    private object? Pop(long index)
+    private object Pop(PythonSession session, long index)
     {
-        byte[] popped = [];
         Splice(items =>
         {
             if (items.Count == 0)
                 throw PythonRaisedException.Builtin("IndexError", "pop from empty list");
             int place = Place(index, items.Count, "pop index out of range");
-            popped = items[place];
+            byte[] popped = items[place];
+            session.WriteTaken(list, () => Item(popped));
             return (place, 1);
         });
-        return Item(popped);
+        return PythonSession.Written;
     }
 
     private static int Place(object? index, int count, string outOfRange)

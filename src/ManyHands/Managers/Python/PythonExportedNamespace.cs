@@ -22,7 +22,7 @@ internal sealed class PythonExportedNamespace(HostedDictionary dictionary, strin
                 return null;
             case "__delattr__":
                 string deleted = Name(arguments.Bind(1, "name")[0]);
-                return (await attributes.RemoveAsync(session, deleted).ConfigureAwait(false)).IsThere ? null : throw Missing(deleted);
+                return await attributes.RemoveAsync(session, deleted).ConfigureAwait(false) ? null : throw Missing(deleted);
             default:
                 throw Hidden(arguments);
         }

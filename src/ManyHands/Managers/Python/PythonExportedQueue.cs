@@ -84,14 +84,8 @@ internal sealed class PythonExportedQueue(HostedQueue queue, string typeId, stri
 
     private async Task<object?> GetAsync(PythonSession session, TimeSpan wait)
     {
-        ReadOnlyMemory<byte> answer = await session.AskAsync(Hosted, Operation.Dequeue, wait, BitConverter.GetBytes(1)).ConfigureAwait(false);
-        return Taken(session, answer);
-    }
-
-    private object? Taken(PythonSession session, ReadOnlyMemory<byte> answer)
-    {
-        PayloadReader reader = new(answer);
-        switch ((TakeResult)reader.ReadByte())
+        ReadOnlyMemory<byte> answer = await session.AskAsync(Hosted, Operation.Dequeue, wait, BitConverter.GetBytes(1), (_, item) => Hosted.Items!.Read(item)).ConfigureAwait(false);
+        switch ((TakeResult)answer.Span[0])
         {
             case TakeResult.TimedOut:
                 throw PythonRaisedException.Empty();
@@ -99,9 +93,6 @@ internal sealed class PythonExportedQueue(HostedQueue queue, string typeId, stri
                 throw PythonRaisedException.Builtin("EOFError", "The queue is empty and was completed: nothing will come any more.");
         }
 
-        reader.ReadUnmanaged<int>();
-        reader.ReadUnmanaged<long>();
-        object? item = Hosted.Items!.ReadBlock(ref reader);
         lock (gate)
         {
             if (!session.IsEnded)
@@ -111,7 +102,7 @@ internal sealed class PythonExportedQueue(HostedQueue queue, string typeId, stri
             }
         }
 
-        return item;
+        return PythonSession.Written;
     }
 
     private async Task<(long Capacity, long Waiting)> StateAsync(PythonSession session)

@@ -26,13 +26,11 @@ internal sealed class PythonOrder : IComparer<object?>
                 return one.AsSpan().SequenceCompareTo(other);
             case (PythonTuple or List<object?>, PythonTuple or List<object?>) when x is PythonTuple == y is PythonTuple:
                 return CompareRows((IReadOnlyList<object?>)x, (IReadOnlyList<object?>)y, depth);
-            case (DateTime one, DateTime other):
-                return one.CompareTo(other);
-            case (DateTimeOffset one, DateTimeOffset other):
-                return one.CompareTo(other);
+            case (DateTime or DateTimeOffset or PythonDateTime, DateTime or DateTimeOffset or PythonDateTime):
+                return CompareTimes(PythonTimes.Instant(x), PythonTimes.Instant(y), "datetimes");
+            case (TimeOnly or PythonTime, TimeOnly or PythonTime):
+                return CompareTimes(PythonTimes.OfDay(x), PythonTimes.OfDay(y), "times");
             case (DateOnly one, DateOnly other):
-                return one.CompareTo(other);
-            case (TimeOnly one, TimeOnly other):
                 return one.CompareTo(other);
             case (TimeSpan one, TimeSpan other):
                 return one.CompareTo(other);
@@ -44,6 +42,10 @@ internal sealed class PythonOrder : IComparer<object?>
                 throw PythonRaisedException.Builtin("TypeError", $"'<' not supported between instances of '{PythonText.TypeOf(x)}' and '{PythonText.TypeOf(y)}'");
         }
     }
+
+    private static int CompareTimes((bool IsAware, long Ticks) one, (bool IsAware, long Ticks) other, string what) => one.IsAware == other.IsAware
+        ? one.Ticks.CompareTo(other.Ticks)
+        : throw PythonRaisedException.Builtin("TypeError", $"can't compare offset-naive and offset-aware {what}");
 
     private static int CompareRows(IReadOnlyList<object?> one, IReadOnlyList<object?> other, int depth)
     {

@@ -55,7 +55,7 @@ public sealed class PythonProxy : IAsyncDisposable
     /// <param name="cancellationToken">Ends the waiting and closes the connection; in Python the call goes on, and what it returns is lost.</param>
     /// <typeparam name="T">What it returns. <see cref="PythonProxy"/> for what returns an object of the manager's; <see cref="object"/> for whatever it is.</typeparam>
     /// <exception cref="PythonException">The method raised an exception, or may not be called.</exception>
-    /// <exception cref="PythonConversionException">An argument has no counterpart in Python, or the result none in <typeparamref name="T"/>; in the second case the call was made.</exception>
+    /// <exception cref="PythonConversionException">An argument has no counterpart in Python, or the result none in <typeparamref name="T"/>; in the second case the call was made, and the exception has what it returned.</exception>
     /// <exception cref="IOException">The connection is lost. Whether the call was made is not known.</exception>
     /// <exception cref="TimeoutException">It took longer than <see cref="PythonManagerClientOptions.CallTimeout"/>.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>

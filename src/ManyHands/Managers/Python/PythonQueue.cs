@@ -8,7 +8,7 @@ namespace ManyHands;
 /// Python's managers know no leases, and an item that was handed to a connection is gone. So nobody here goes away while an item may be on its way: waiting is done in turns of half a second, and cancelling takes effect
 /// between them. A process that dies in that time, or a connection that breaks, can cost the item that was just handed over.
 /// </remarks>
-/// <typeparam name="T">What its items are. An item of another type ends in <see cref="PythonConversionException"/>, and is taken all the same.</typeparam>
+/// <typeparam name="T">What its items are. An item of another type ends in <see cref="PythonConversionException"/>, which has it: Python's queue takes nothing back.</typeparam>
 public sealed class PythonQueue<T> : IAsyncDisposable
 {
     private static readonly TimeSpan Turn = TimeSpan.FromSeconds(0.5);
@@ -57,7 +57,7 @@ public sealed class PythonQueue<T> : IAsyncDisposable
     /// <summary>Takes the next item, or gives up when there is none for so long.</summary>
     /// <param name="timeout">How long to wait; zero to look only; <see cref="Timeout.InfiniteTimeSpan"/> for ever.</param>
     /// <param name="cancellationToken">Ends the waiting within half a second, unless an item comes in that time.</param>
-    /// <exception cref="PythonConversionException">The item is of another type; it is taken.</exception>
+    /// <exception cref="PythonConversionException">The item is of another type. It is taken, and is the exception's <see cref="PythonConversionException.Value"/>.</exception>
     /// <exception cref="IOException">The connection is lost, and an item that was just handed over with it.</exception>
     /// <exception cref="TimeoutException">The manager doesn't answer at all.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>

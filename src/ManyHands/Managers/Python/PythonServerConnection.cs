@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using ManyHands.Serialization;
 using Microsoft.Extensions.Logging;
 
 namespace ManyHands.Managers;
@@ -149,7 +150,7 @@ internal sealed class PythonServerConnection(Socket socket, PythonFraming framin
 
         // It is shown in logs.
         string shown = string.Concat(Cut(name).Select(character => char.IsControl(character) ? '?' : character));
-        session = new PythonSession($"{shown} (Python)") { Faults = server.Objects.Faults };
+        session = new PythonSession($"{shown} (Python)", outgoing) { Faults = server.Objects.Faults };
         return null;
     }
 
@@ -171,7 +172,9 @@ internal sealed class PythonServerConnection(Socket socket, PythonFraming framin
                 return false;
             }
 
-            Reply("#RETURN", await call.ConfigureAwait(false));
+            object? result = await call.ConfigureAwait(false);
+            if (result != PythonSession.Written)
+                Reply("#RETURN", result);
         }
         catch (PythonUnsendableException reason)
         {
@@ -180,6 +183,12 @@ internal sealed class PythonServerConnection(Socket socket, PythonFraming framin
         catch (Exception reason) when (Refusal(reason) is { } refusal)
         {
             Reply(refusal.Kind, refusal.Value);
+        }
+        catch (Exception reason) when (reason is not (OperationCanceledException or SocketException or IOException or ObjectDisposedException))
+        {
+            // Code of the program's that runs while its values are read, say. Others, and the next call, are not to suffer from it.
+            server.Log(LogLevel.Error, $"A call of a Python client at {peer} failed: {reason}");
+            Reply("#TRACEBACK", new PythonRefusedException("RuntimeError", $"{ReadableName.Of(reason.GetType())}: {reason.Message}").Text);
         }
 
         await framing.WriteAsync(outgoing, ending.Token).ConfigureAwait(false);

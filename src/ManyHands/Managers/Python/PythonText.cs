@@ -29,19 +29,19 @@ internal static class PythonText
         long or int or BigInteger => "int",
         double or float => "float",
         byte[] => "bytes",
-        PythonByteArray => "bytearray",
+        PythonByteArray bytes => bytes.IsArray ? "array" : "bytearray",
         PythonTuple => "tuple",
         List<object?> => "list",
-        PythonDictionary => "dict",
+        PythonDictionary dictionary => dictionary.IsOrdered ? "OrderedDict" : dictionary.HasDefaults ? "defaultdict" : "dict",
         PythonSet set => set.IsFrozen ? "frozenset" : "set",
         Complex => "complex",
         PythonSlice => "slice",
         PythonRange => "range",
         PythonIterator => "list_iterator",
         decimal or PythonDecimal => "Decimal",
-        DateTime or DateTimeOffset => "datetime",
+        DateTime or DateTimeOffset or PythonDateTime => "datetime",
         DateOnly => "date",
-        TimeOnly => "time",
+        TimeOnly or PythonTime => "time",
         TimeSpan => "timedelta",
         Guid => "UUID",
         Array => "array",
@@ -75,6 +75,7 @@ internal static class PythonText
             case PythonSet set: AppendItems(text, '{', set, '}', depth); break;
             case PythonDictionary dictionary: AppendEntries(text, dictionary, depth); break;
             case PythonSlice slice: AppendItems(text.Append("slice"), '(', new[] { slice.Start, slice.Stop, slice.Step }, ')', depth); break;
+            case PythonIterator iterator: AppendItems(text.Append("iter"), '(', new[] { iterator.Items }, ')', depth); break;
             case PythonError error: AppendItems(text.Append(error.Type), '(', error.Arguments, ')', depth); break;
             case double number: text.Append(OfReal(number)); break;
             case Array array: text.Append(CultureInfo.InvariantCulture, $"array of {array.Length:N0}"); break;
