@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using Microsoft.Win32.SafeHandles;
 
 namespace ManyHands.Tests;
 
@@ -14,10 +15,18 @@ public static class FairClock
 {
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(20);
     private static readonly TimeSpan LongestInterval = TimeSpan.FromMilliseconds(25);
-    private static readonly List<(long At, double Seconds)> Looks = [(Stopwatch.GetTimestamp(), 0)];
+    // Of the last twenty minutes, in room that is there from the start: what is measured beside it may be the memory or the descriptors of this process.
+    private static readonly (long At, double Seconds)[] Looks = new (long, double)[1 << 16];
+    private static readonly SafeFileHandle? Load = OperatingSystem.IsLinux() ? File.OpenHandle("/proc/loadavg") : null;
+    private static readonly Lock Gate = new();
+    private static long looks = 1;
     private static double share = 1;
 
-    static FairClock() => new Thread(Look) { Name = "fair clock", IsBackground = true }.UnsafeStart();
+    static FairClock()
+    {
+        Looks[0] = (Stopwatch.GetTimestamp(), 0);
+        new Thread(Look) { Name = "fair clock", IsBackground = true }.UnsafeStart();
+    }
 
     /// <summary>Begins to look. What has passed before counts as on the ordinary clock.</summary>
     public static void Start() => _ = Looks;
@@ -25,14 +34,22 @@ public static class FairClock
     /// <summary>How much has passed since an ordinary timestamp, at most what the ordinary clock says.</summary>
     public static TimeSpan Since(long timestamp)
     {
-        lock (Looks)
+        lock (Gate)
             return TimeSpan.FromSeconds(Math.Max(0, At(Stopwatch.GetTimestamp()) - At(timestamp)));
+    }
+
+    /// <summary>How long so much takes on the ordinary clock, if it goes on as in the last second: for time limits that something has to be done within.</summary>
+    public static TimeSpan Ordinary(TimeSpan time)
+    {
+        long now = Stopwatch.GetTimestamp();
+        lock (Gate)
+            return time / Math.Clamp(At(now) - At(now - Stopwatch.Frequency), 0.01, 1);
     }
 
     /// <summary>How much has passed between two times of day.</summary>
     public static TimeSpan Between(DateTime from, DateTime to)
     {
-        lock (Looks)
+        lock (Gate)
             return TimeSpan.FromSeconds(At(Timestamp(to)) - At(Timestamp(from)));
 
         static long Timestamp(DateTime time) => Stopwatch.GetTimestamp() - (long)((DateTime.Now - time).TotalSeconds * Stopwatch.Frequency);
@@ -68,25 +85,28 @@ public static class FairClock
         return await task;
     }
 
-    // Between two looks in proportion; before the first as on the ordinary clock. After the last as slowly as before it, which the next look may find to have been too fast.
+    // Between two looks in proportion; before the first that is kept as on the ordinary clock. After the last as slowly as before it, which the next look may find to have been too fast.
     private static double At(long timestamp)
     {
-        (long at, double seconds) = Looks[^1];
+        (long at, double seconds) = Kept(looks - 1);
         if (timestamp >= at)
             return seconds + (share * Math.Min(LongestInterval.TotalSeconds, Stopwatch.GetElapsedTime(at, timestamp).TotalSeconds));
-        (at, seconds) = Looks[0];
+        long low = Math.Max(0, looks - Looks.Length), high = looks - 1;
+        (at, seconds) = Kept(low);
         if (timestamp <= at)
             return seconds - Stopwatch.GetElapsedTime(timestamp, at).TotalSeconds;
-        int low = 0, high = Looks.Count - 1;
         while (high - low > 1)
         {
-            int middle = (low + high) / 2;
-            (low, high) = Looks[middle].At <= timestamp ? (middle, high) : (low, middle);
+            long middle = (low + high) / 2;
+            (low, high) = Kept(middle).At <= timestamp ? (middle, high) : (low, middle);
         }
 
-        double part = (timestamp - Looks[low].At) / (double)(Looks[high].At - Looks[low].At);
-        return Looks[low].Seconds + (part * (Looks[high].Seconds - Looks[low].Seconds));
+        (at, seconds) = Kept(low);
+        (long next, double then) = Kept(high);
+        return seconds + ((timestamp - at) / (double)(next - at) * (then - seconds));
     }
+
+    private static (long At, double Seconds) Kept(long look) => Looks[look % Looks.Length];
 
     private static void Look()
     {
@@ -94,28 +114,24 @@ public static class FairClock
         {
             Thread.Sleep(Interval);
             double found = Math.Min(1, Environment.ProcessorCount / (double)Math.Max(1, WantToRun() - 1));
-            lock (Looks)
+            lock (Gate)
             {
                 share = found;
                 long now = Stopwatch.GetTimestamp();
-                (long at, double seconds) = Looks[^1];
-                Looks.Add((now, seconds + (share * Math.Min(LongestInterval.TotalSeconds, Stopwatch.GetElapsedTime(at, now).TotalSeconds))));
+                (long at, double seconds) = Kept(looks - 1);
+                Looks[looks++ % Looks.Length] = (now, seconds + (share * Math.Min(LongestInterval.TotalSeconds, Stopwatch.GetElapsedTime(at, now).TotalSeconds)));
             }
         }
     }
 
-    // On the whole machine, this thread with them; none where nobody says so.
+    // On the whole machine, this thread with them: the number before the stroke. None where nobody says so.
     private static int WantToRun()
     {
-        try
-        {
-            string text = File.ReadAllText("/proc/loadavg");
-            string running = text.Split(' ')[3].Split('/')[0];
-            return int.Parse(running, CultureInfo.InvariantCulture);
-        }
-        catch (IOException)
-        {
+        Span<byte> text = stackalloc byte[128];
+        if (Load is null)
             return 0;
-        }
+        text = text[..RandomAccess.Read(Load, text, 0)];
+        int stroke = text.IndexOf((byte)'/');
+        return stroke > 0 && int.TryParse(text[(text[..stroke].LastIndexOf((byte)' ') + 1)..stroke], CultureInfo.InvariantCulture, out int running) ? running : 0;
     }
 }

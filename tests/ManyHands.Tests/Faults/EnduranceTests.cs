@@ -80,7 +80,7 @@ public sealed class EnduranceTests : LeakChecked
         // Service threads and closed descriptors need a moment to go.
         ResourceUse late = ResourceUse.Take();
         long endedAt = Stopwatch.GetTimestamp();
-        while ((late.Descriptors > early!.Descriptors || late.Threads > early.Threads + MostThreads) && Stopwatch.GetElapsedTime(endedAt) < Patience)
+        while ((late.Descriptors > early!.Descriptors || late.Threads > early.Threads + MostThreads) && FairClock.Since(endedAt) < Patience)
         {
             await Task.Delay(50);
             late = ResourceUse.Take();

@@ -50,7 +50,9 @@ public sealed partial class PoolUnderStressTests : LeakChecked
         Pool pool = Pool.Processes(1, new ProcessPoolOptions { ShutdownTimeout = shutdown }.Over(transport));
         Task<int> call = pool.RunAsync(Work.WaitForever, gate.Path);
         await gate.WaitAsync();
-        Assert.True(Signals.TrySend(pool.Statistics.Workers[0].Id, Signals.Stop));
+        int worker = pool.Statistics.Workers[0].Id;
+        Assert.True(Signals.TrySend(worker, Signals.Stop));
+        await Eventually.True(() => ProcessInventory.IsStopped(worker), "the worker is stopped");
         long startedAt = Stopwatch.GetTimestamp();
         await pool.DisposeAsync().AsTask().InTime(Deadline);
         Assert.True(Stopwatch.GetElapsedTime(startedAt).TotalSeconds >= shutdown.TotalSeconds - 0.05, "too early");

@@ -22,7 +22,7 @@ internal sealed record FaultPlan(FaultStep? Step, Fault Fault, int Hits = 1)
 /// <summary>Runs the cells of a sweep over what processes share, several at a time, and says what became of them in one line.</summary>
 internal static class SharedObjectFaults
 {
-    /// <param name="missed">What the sweep can't visit, each in words: that fails the test too, when all that it can visit was visited.</param>
+    // What is missed, each in words, fails the test too, when all that can be visited was visited.
     public static async Task SweepAsync<TCell>(
         string subject, int steps, int scenarios, IEnumerable<TCell> cells, int lanes, Func<TCell, Task> run, ITestOutputHelper output, params IEnumerable<string> missed)
     {

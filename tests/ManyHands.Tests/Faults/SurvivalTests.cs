@@ -69,7 +69,7 @@ public sealed class SurvivalTests : LeakChecked
 
         // The same for one in another process, which can't have anything left from before.
         queue.Enqueue(2, Token);
-        Assert.Equal(2, await WorkerProcess.Start(static queue => queue.TryDequeue(out int item, TimeSpan.FromSeconds(8)) ? item : -1, queue));
+        Assert.Equal(2, await WorkerProcess.Start(static queue => queue.TryDequeue(out int item, TimeSpan.FromMinutes(1)) ? item : -1, queue));
     }
 
     /// <summary>A reader that is killed when it has an item in hand: that one goes with it, and nothing else.</summary>
@@ -117,7 +117,7 @@ public sealed class SurvivalTests : LeakChecked
         long there = queue.Count;
         Assert.InRange(there, 5, 8);
         Assert.True(queue.TryDequeue(out byte[]? first, Patience, Token));
-        Assert.Equal(0, await WorkerProcess.Start(static queue => queue.TryEnqueue([1, 2, 3], TimeSpan.FromSeconds(8)) ? 0 : 1, queue));
+        Assert.Equal(0, await WorkerProcess.Start(static queue => queue.TryEnqueue([1, 2, 3], TimeSpan.FromMinutes(1)) ? 0 : 1, queue));
         for (long i = 1; i < there; i++)
         {
             Assert.Equal((Large, -1), (first!.Length, first.AsSpan().IndexOfAnyExcept((byte)7)));

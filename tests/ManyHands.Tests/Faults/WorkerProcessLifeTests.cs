@@ -141,6 +141,7 @@ public sealed partial class WorkerProcessLifeTests : LeakChecked
         WorkerProcess<int> worker = WorkerProcess.Start(Work.OpenThenWait, gate.Path, finish);
         await gate.WaitAsync();
         Assert.True(Signals.TrySend(worker.Id, Signals.Stop));
+        await Eventually.True(() => ProcessInventory.IsStopped(worker.Id), "it is stopped");
         Gate.Open(finish);
         Assert.False(await worker.JoinAsync(TimeSpan.FromSeconds(1), TestContext.Current.CancellationToken));
         Assert.Equal(WorkerState.Running, worker.State);
@@ -156,6 +157,7 @@ public sealed partial class WorkerProcessLifeTests : LeakChecked
         WorkerProcess<int> worker = WorkerProcess.Start(Work.WaitForever, gate.Path);
         await gate.WaitAsync();
         Assert.True(Signals.TrySend(worker.Id, Signals.Stop));
+        await Eventually.True(() => ProcessInventory.IsStopped(worker.Id), "it is stopped");
         worker.Terminate(TimeSpan.FromMilliseconds(200));
         await worker.JoinAsync().InTime(TimeSpan.FromSeconds(5));
         Assert.Equal(Signals.Kill, worker.Signal);

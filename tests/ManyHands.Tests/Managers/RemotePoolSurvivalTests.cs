@@ -310,6 +310,7 @@ public sealed class RemotePoolSurvivalTests : LeakChecked
         Task<int> call = pool.RunAsync(Work.OpenThenWait, gate.Path, gate.Named("never"), new CallOptions { Timeout = TimeSpan.FromMilliseconds(200), Grace = TimeSpan.FromMilliseconds(50) });
         await gate.WaitAsync();
         Assert.Equal(0, Linux.Kill(stopped.Id, Linux.Sigstop));
+        await Eventually.True(() => ProcessInventory.IsStopped(stopped.Id), "it is stopped");
         Task<int> behind = pool.RunAsync(Work.Answer, new CallOptions { Grace = TimeSpan.FromMilliseconds(50) }, source.Token);
         await source.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => behind.InTime(Deadline));

@@ -248,7 +248,7 @@ public sealed class SharedArrayTests : LeakChecked
     [Fact]
     public async Task References_MoreThanThereAreTicketsFor_StayTheirTime()
     {
-        using TransitTime time = new(TimeSpan.FromSeconds(2));
+        using TransitTime time = new(FairClock.Ordinary(TimeSpan.FromSeconds(2)));
         int before = Descriptors();
         SharedArray<int> array = new([1, 2, 3]);
         SharedReference[] references = [.. Enumerable.Range(0, SharedBlockHeader.MostTickets + 1).Select(_ => SharedObjects.Refer(array))];

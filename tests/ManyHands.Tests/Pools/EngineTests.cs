@@ -37,7 +37,7 @@ public sealed class ThreadPoolTests : PoolContract
     {
         await using Pool pool = CreatePool(4);
         using Barrier barrier = new(4);
-        await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => pool.RunAsync(() => { Assert.True(barrier.SignalAndWait(TimeSpan.FromSeconds(20))); })));
+        await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => pool.RunAsync(() => { Assert.True(barrier.SignalAndWait(TimeSpan.FromMinutes(1))); })));
     }
 
     [Fact]

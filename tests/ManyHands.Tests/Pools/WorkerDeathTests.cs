@@ -166,6 +166,7 @@ public sealed partial class WorkerDeathTests : LeakChecked
         await gate.WaitAsync();
         int worker = pool.Statistics.Workers[0].Id;
         Assert.Equal(0, Signal(worker, 19));
+        await Eventually.True(() => ProcessInventory.IsStopped(worker), "the worker is stopped");
         Gate.Open(finish);
         Assert.NotSame(call, await Task.WhenAny(call, Task.Delay(500)));
         Assert.Equal(0, pool.Statistics.WorkersLost);
@@ -178,7 +179,9 @@ public sealed partial class WorkerDeathTests : LeakChecked
     {
         Pool pool = Pool.Processes(1);
         await pool.WarmUpAsync();
-        Assert.Equal(0, Signal(pool.Statistics.Workers[0].Id, 19));
+        int worker = pool.Statistics.Workers[0].Id;
+        Assert.Equal(0, Signal(worker, 19));
+        await Eventually.True(() => ProcessInventory.IsStopped(worker), "the worker is stopped");
         long startedAt = Stopwatch.GetTimestamp();
         await pool.DisposeAsync().AsTask().InTime(Deadline);
         Assert.InRange(FairClock.Since(startedAt).TotalSeconds, 0, 5);

@@ -76,7 +76,7 @@ public sealed class QueueFaultTests(ITestOutputHelper output) : LeakChecked
         long startedAt = Stopwatch.GetTimestamp();
         if (readerLives)
         {
-            Assert.True(queue.TryEnqueue([], Bound), "nothing can be added");
+            Assert.True(queue.TryEnqueue([], Deadline), "nothing can be added");
             Assert.True(await reader.JoinAsync(Deadline), "the reader doesn't end");
         }
 
@@ -90,9 +90,9 @@ public sealed class QueueFaultTests(ITestOutputHelper output) : LeakChecked
         Assert.Equal(Expected(cell), FaultyQueueWork.Numbers(seen, cell.Scenario.Size));
 
         // And goes on as if nothing had been.
-        Assert.True(queue.TryEnqueue([1, 2, 3], Bound));
+        Assert.True(queue.TryEnqueue([1, 2, 3], Deadline));
         Assert.Equal(1, queue.Count);
-        Assert.True(queue.TryDequeue(out byte[]? last, Bound));
+        Assert.True(queue.TryDequeue(out byte[]? last, Deadline));
         Assert.Equal([1, 2, 3], last);
     }
 

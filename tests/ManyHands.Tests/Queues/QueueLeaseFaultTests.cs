@@ -84,7 +84,7 @@ public sealed class QueueLeaseFaultTests(ITestOutputHelper output) : LeakChecked
         long startedAt = Stopwatch.GetTimestamp();
 
         // Ends by itself, because the queue is completed.
-        while (queue.TryLease(out QueueLease<byte[]>? lease, Bound))
+        while (queue.TryLease(out QueueLease<byte[]>? lease, Deadline))
         {
             after.Add(new(FaultyQueueWork.NumberOf(lease.Item, size), lease.IsRedelivered));
             lease.Complete();
@@ -103,7 +103,7 @@ public sealed class QueueLeaseFaultTests(ITestOutputHelper output) : LeakChecked
 
     private static void CheckIdle(SharedQueue<byte[]> queue)
     {
-        Assert.True(queue.Join(Bound), "the queue doesn't come to an end");
+        Assert.True(queue.Join(Deadline), "the queue doesn't come to an end");
         Assert.Equal((0L, 0), (queue.Count, queue.LeasedCount));
         Assert.Throws<QueueCompletedException>(() => queue.Dequeue());
     }

@@ -152,7 +152,8 @@ public sealed class SharedBarrierTests() : BarrierContract(new SharedMemorySite(
             }
         }, barrier, gate.Named("ready"), gate.Path);
         await Gate.WaitAsync(gate.Named("ready"));
-        Task<BarrierPassage?> early = barrier.TrySignalAndWaitAsync(cancel ? Timeout.InfiniteTimeSpan : TimeSpan.FromSeconds(2), null, cancellation.Token).AsTask();
+        TimeSpan time = FairClock.Ordinary(TimeSpan.FromSeconds(2));
+        Task<BarrierPassage?> early = barrier.TrySignalAndWaitAsync(cancel ? Timeout.InfiniteTimeSpan : time, null, cancellation.Token).AsTask();
         Task<BarrierPassage> patient = barrier.SignalAndWaitAsync(null, Token).AsTask();
         await Eventually.True(() => barrier.Waiting == 2, "both wait");
         gate.Open();
@@ -164,7 +165,7 @@ public sealed class SharedBarrierTests() : BarrierContract(new SharedMemorySite(
         }
         else
         {
-            Assert.Null(await early.InTime(TimeSpan.FromSeconds(4), Token));
+            Assert.Null(await early.InTime(time + TimeSpan.FromSeconds(2), Token));
         }
 
         // So it is broken, though the guard is taken.

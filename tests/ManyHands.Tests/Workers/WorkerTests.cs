@@ -251,7 +251,7 @@ public sealed class CoroutineTests : WorkerContract
         await Task.Yield();
 
         // Keeps the thread until it was told on.
-        Assert.True(reported.Wait(TimeSpan.FromSeconds(20)));
+        Assert.True(reported.Wait(TimeSpan.FromMinutes(1)));
     }
 
     private sealed class Derived() : Coroutine("derived")
