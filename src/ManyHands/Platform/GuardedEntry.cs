@@ -15,6 +15,12 @@ internal enum GuardedEntry
     /// <summary>The end of a worker is told to whoever owns it.</summary>
     LinkEnd,
 
+    /// <summary>A call is given to a worker, perhaps on the thread of another call's caller.</summary>
+    Feeding,
+
+    /// <summary>A call's caller is told its outcome, and what the call held is given back.</summary>
+    Settling,
+
     /// <summary>The thread that waits for descriptors: of children's ends, of their output.</summary>
     Poller,
 
@@ -65,6 +71,15 @@ internal enum GuardedEntry
 
     /// <summary>A call has ended, and whoever waits for that is told.</summary>
     CallCompletion,
+
+    /// <summary>A call in a thread of a pool of threads.</summary>
+    ThreadedCall,
+
+    /// <summary>A call of an inline pool.</summary>
+    InlineCall,
+
+    /// <summary>An item of a map over an engine without processes has ended.</summary>
+    MapItem,
 
     /// <summary>A map is cancelled by its token.</summary>
     MapCancellation,

@@ -46,7 +46,9 @@ public sealed class SharedPipeEnd<T> : ISharedObject<SharedPipeEnd<T>>, ISelecta
     }
 
     /// <summary>An end that a worker was passed and has forgotten keeps the pipe open only until it is collected.</summary>
-    ~SharedPipeEnd()
+    ~SharedPipeEnd() => Guarded.Run(GuardedEntry.PipeFinalizer, this, static end => end.Collected(), static _ => "an end of a pipe");
+
+    private void Collected()
     {
         // Null if the constructor threw.
         if (holders is null)

@@ -15,6 +15,7 @@ public sealed class FuzzTests : LeakChecked
     [InlineData("manager-requests")]
     [InlineData("manager-numbers")]
     [InlineData("manager-answers")]
+    [InlineData("hostile-worker")]
     public async Task ATarget_KeepsItsPromises(string target)
     {
         string configuration = new DirectoryInfo(AppContext.BaseDirectory).Parent!.Name;

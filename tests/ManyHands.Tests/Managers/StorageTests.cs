@@ -137,7 +137,7 @@ public sealed partial class StorageTests : LeakChecked
         }
 
         // Writes what is left.
-        await Task.WhenAll(storage.DisposeAsync().AsTask(), storage.DisposeAsync().AsTask()).WaitAsync(Deadline, Token);
+        await Task.WhenAll(storage.DisposeAsync().AsTask(), storage.DisposeAsync().AsTask()).InTime(Deadline, Token);
         Assert.Equal(Enumerable.Range(0, Count), order);
         Assert.Equal(["ManyHands storage"], threads);
         Assert.Throws<ObjectDisposedException>(() => storage.Write(new(StorageChangeKind.ItemRemoved, "queue", 1), null));
@@ -210,7 +210,7 @@ public sealed partial class StorageTests : LeakChecked
             Assert.False(ending.IsCompleted);
         }
 
-        await ending.WaitAsync(Deadline, Token);
+        await ending.InTime(Deadline, Token);
     }
 
     [Fact]
@@ -222,7 +222,7 @@ public sealed partial class StorageTests : LeakChecked
             long startedAt = Stopwatch.GetTimestamp();
             IOException here = Assert.ThrowsAny<IOException>(() => ManagerStorage.Sqlite(FilePath));
             Assert.Contains($"{FilePath} failed. Another manager or program has the file open", here.Message, StringComparison.Ordinal);
-            Assert.InRange(Stopwatch.GetElapsedTime(startedAt).TotalSeconds, 0, 2);
+            Assert.InRange(FairClock.Since(startedAt).TotalSeconds, 0, 2);
             Assert.Contains("has the file open", await OpenElsewhere(), StringComparison.Ordinal);
 
             // Whoever closes a descriptor of the file, ends the process's locks of the one kind; those of the other stay.
@@ -442,7 +442,7 @@ public sealed partial class StorageTests : LeakChecked
                 });
             }
 
-            await all.Task.WaitAsync(Deadline, Token);
+            await all.Task.InTime(Deadline, Token);
             return Count / Stopwatch.GetElapsedTime(startedAt).TotalSeconds;
         }
     }
@@ -469,7 +469,7 @@ public sealed partial class StorageTests : LeakChecked
             else
                 done.SetException(failure);
         });
-        return done.Task.WaitAsync(Deadline, Token);
+        return done.Task.InTime(Deadline, Token);
     }
 
     private ManagerStorage Opened(out IReadOnlyList<StoredObject> objects)
