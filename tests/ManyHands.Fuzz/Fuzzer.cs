@@ -9,7 +9,7 @@ internal sealed class Fuzzer(FuzzTarget target, int seed)
 {
     private const int LargestSeedToMutate = 8 * 1024;
     private const int MostKept = 4000;
-    private static readonly TimeSpan Hang = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Watch = TimeSpan.FromSeconds(20);
     private readonly List<byte[]> corpus = [];
     private byte[]? running;
     private long startedAt;
@@ -27,12 +27,13 @@ internal sealed class Fuzzer(FuzzTarget target, int seed)
     public string? Run(long inputs, TimeSpan time)
     {
         // What is made once is not what an input costs.
-        foreach (byte[] warm in target.Seeds)
+        foreach (byte[] warm in target.WarmUp)
             Try(warm);
+        target.Rest();
 
         int sockets = Sockets();
         long beganAt = Stopwatch.GetTimestamp();
-        using Timer watch = new(_ => EndIfHanging(), null, Hang, Hang);
+        using Timer watch = new(_ => EndIfHanging(), null, Watch, Watch);
         foreach (byte[] given in target.Seeds)
         {
             if (given.Length <= LargestSeedToMutate)
@@ -47,6 +48,15 @@ internal sealed class Fuzzer(FuzzTarget target, int seed)
             byte[] input = mutator.Next(corpus);
             if (RunOne(input) is { } problem)
                 return problem;
+        }
+
+        try
+        {
+            target.Rest();
+        }
+        catch (Exception problem)
+        {
+            return problem.ToString();
         }
 
         return Sockets() == sockets ? null : "A socket was opened.";
@@ -94,6 +104,8 @@ internal sealed class Fuzzer(FuzzTarget target, int seed)
             : null;
         return problem is null ? null : $"{problem}\n{Save(input)}";
     }
+
+    private TimeSpan Hang => 4 * target.LongestRun;
 
     private void EndIfHanging()
     {

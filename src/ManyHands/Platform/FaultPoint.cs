@@ -43,6 +43,7 @@ internal static class FaultPoint
     private static readonly Lock Gate = new();
     private static FaultOrder? armed;
     private static ThrowOrder? armedThrow;
+    private static FaultHold? held;
     private static int[]? trace;
     private static bool inChild;
     private static volatile bool watched = Directory is not null;
@@ -132,6 +133,19 @@ internal static class FaultPoint
         }
     }
 
+    /// <summary>Holds the next thread of this process that reaches the step there, until the hold is disposed of: so that a test can see to what it meets then.</summary>
+    public static FaultHold Hold(FaultStep step)
+    {
+        FaultHold hold = new(step);
+        lock (Gate)
+        {
+            held = hold;
+            watched = true;
+        }
+
+        return hold;
+    }
+
     /// <summary>Counts from now on how often this process comes by each step.</summary>
     public static void StartTrace()
     {
@@ -154,22 +168,26 @@ internal static class FaultPoint
         }
     }
 
-    private static bool MayWatch => Directory is not null || trace is not null || armedThrow is not null;
+    private static bool MayWatch => Directory is not null || trace is not null || armedThrow is not null || held is not null;
 
     private static void Look(FaultStep step)
     {
         if (Orders is { Records: true } orders)
             orders.Note(Side, step);
         FaultOrder? due;
+        FaultHold? hold = null;
         lock (Gate)
         {
             if (trace is not null)
                 trace[(int)step]++;
+            if (held?.Step == step)
+                (hold, held) = (held, null);
             due = TakeArmed(step) ?? (inChild ? Orders?.TryTake(step) : null);
         }
 
         if (due is not null)
             Suffer(due);
+        hold?.Stay();
         Throw(step, null);
     }
 
@@ -247,3 +265,26 @@ internal static class FaultPoint
     private static FaultSides Side => inChild ? FaultSides.Child : FaultSides.Parent;
 #endif
 }
+
+#if DEBUG
+/// <summary>A thread that waits at a step for as long as a test wants, or will when it comes by.</summary>
+internal sealed class FaultHold(FaultStep step) : IDisposable
+{
+    private readonly TaskCompletionSource reached = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource released = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public FaultStep Step => step;
+
+    /// <summary>Ends when a thread is there.</summary>
+    public Task Reached => reached.Task;
+
+    public void Stay()
+    {
+        reached.TrySetResult();
+        released.Task.GetAwaiter().GetResult();
+    }
+
+    /// <summary>Lets it go on. One that comes by later isn't held.</summary>
+    public void Dispose() => released.TrySetResult();
+}
+#endif

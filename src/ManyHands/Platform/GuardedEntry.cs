@@ -132,6 +132,42 @@ internal enum GuardedEntry
     /// <summary>Reads what a manager sends to a client.</summary>
     ManagerClient,
 
+    /// <summary>One answer of a manager reaches the request that waits for it.</summary>
+    ManagerAnswer,
+
+    /// <summary>A client's request is cancelled by its token.</summary>
+    ManagerRequestCancellation,
+
+    /// <summary>A client tries for another connection, and tells who listens.</summary>
+    ManagerReconnect,
+
+    /// <summary>A manager accepts connections.</summary>
+    ManagerAccept,
+
+    /// <summary>One connection of a manager, from the handshake to its end.</summary>
+    ManagerConnection,
+
+    /// <summary>One request of a manager's client.</summary>
+    ManagerRequest,
+
+    /// <summary>An object of a manager is told of a session's end, or of a time that is over.</summary>
+    ManagerObject,
+
+    /// <summary>Sends to the other side of a manager's connection.</summary>
+    ManagerSending,
+
+    /// <summary>A call of a manager's pool, at its caller.</summary>
+    RemotePoolCall,
+
+    /// <summary>Takes orders from a manager's pool, at a worker.</summary>
+    RemoteWorker,
+
+    /// <summary>A call of a manager's pool, at its worker.</summary>
+    RemoteWorkerCall,
+
     /// <summary>Writes a manager's objects to their storage.</summary>
     Storage,
+
+    /// <summary>A storage tells what it has kept.</summary>
+    StorageReport,
 }

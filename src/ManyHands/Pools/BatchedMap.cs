@@ -375,7 +375,7 @@ internal sealed class BatchedMapRun<T, TResult> : IAsyncEnumerator<TResult>
     private MapBatch<T, TResult> NewBatch()
     {
         double usual = Volatile.Read(ref itemNanoseconds);
-        int size = usual == 0 ? 1 : (int)Math.Clamp(BatchTime.TotalNanoseconds / usual, 1, 2 * Volatile.Read(ref largestSoFar));
+        int size = pool.ItemsPerBatch ?? (usual == 0 ? 1 : (int)Math.Clamp(BatchTime.TotalNanoseconds / usual, 1, 2 * Volatile.Read(ref largestSoFar)));
         return new MapBatch<T, TResult>(this, Math.Min(size, LargestBatch), NewContext(), Segments);
     }
 

@@ -264,7 +264,7 @@ internal sealed partial class Dispatcher
             return;
         started++;
         starting++;
-        PoolWorker worker = new(this, settings with { Name = $"{name}-Process-{started}" });
+        PoolWorker worker = new(this, settings with { Name = $"{name}-Process-{started}" }, options.SentAhead);
         workers.Add(worker);
         worker.Link.Start();
     }

@@ -41,7 +41,7 @@ internal static class HiddenState
         return null;
     }
 
-    private static bool IsExcludedByUser(FieldInfo field) => IsExcluded(field) || (RestoredMembers.FindProperty(field) is { } property && IsExcluded(property));
+    public static bool IsExcludedByUser(FieldInfo field) => IsExcluded(field) || (RestoredMembers.FindProperty(field) is { } property && IsExcluded(property));
 
     private static bool IsExcluded(MemberInfo member) => member.GetCustomAttribute<PropertyShapeAttribute>() is { Ignore: true };
 

@@ -65,6 +65,8 @@ internal sealed class SendableInspector : TypeShapeVisitor
         string segment = "." + propertyShape.Name;
         if (IsConvertedByUser(propertyShape.AttributeProvider))
             return null;
+        if (propertyShape.AttributeProvider.GetCustomAttributes<UseComparerAttribute>().Any())
+            inspection.OwnRefusal ??= Refusal.Here("would arrive with another comparer, by [UseComparer]", "remove that, and make a copy with the comparer inside the function").Under(segment);
         Inspection<TPropertyType> member = Of(propertyShape.PropertyType);
         inspection.Parts.Add((segment, member));
         if (!member.MayNeedCheck)

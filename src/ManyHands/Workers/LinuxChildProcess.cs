@@ -160,7 +160,10 @@ internal sealed unsafe class LinuxChildProcess : ChildProcess
     private void OnEnd()
     {
         Linux.ChildInformation information = default;
-        if (Linux.WaitId(Linux.WaitByPidfd, (uint)pidfd, &information, Linux.WaitExited | Linux.WaitNoHang | Linux.WaitKeepWaitable) == 0 && information.Pid == 0)
+        bool isAnswered = Linux.WaitId(Linux.WaitByPidfd, (uint)pidfd, &information, Linux.WaitExited | Linux.WaitNoHang | Linux.WaitKeepWaitable) == 0;
+
+        // It runs; or nobody knows, and this is called again. That it is no child of this process any more says that it has ended, and that somebody else has reaped it.
+        if (isAnswered ? information.Pid == 0 : Marshal.GetLastPInvokeError() is var error && error != Linux.ErrorNoChild && Linux.MayBeProcess(Id))
             return;
         Ends.Remove(pidfd);
         bool exited = information.Code == Linux.ChildExited;

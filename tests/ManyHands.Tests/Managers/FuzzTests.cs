@@ -13,7 +13,9 @@ public sealed class FuzzTests : LeakChecked
     [InlineData("python-handshake")]
     [InlineData("manager-handshake")]
     [InlineData("manager-requests")]
+    [InlineData("manager-numbers")]
     [InlineData("manager-answers")]
+    [InlineData("hostile-worker")]
     public async Task ATarget_KeepsItsPromises(string target)
     {
         string configuration = new DirectoryInfo(AppContext.BaseDirectory).Parent!.Name;

@@ -79,7 +79,7 @@ public sealed class CoroutinePoolTests : PoolContract
             most = Math.Max(most, ++now);
             if (now == 3)
                 full.TrySetResult();
-            await full.Task.WaitAsync(TimeSpan.FromSeconds(20));
+            await full.Task.InTime(TimeSpan.FromSeconds(20));
             await Task.Delay(1);
             now--;
         })));

@@ -83,7 +83,7 @@ public sealed class QueueFaultTests(ITestOutputHelper output) : LeakChecked
         while (queue.TryDequeue(out byte[]? rest, Glance))
             Assert.True(seen.TryEnqueue(rest));
         if (cell.Fault == Fault.Kill)
-            Assert.InRange(Stopwatch.GetElapsedTime(startedAt), TimeSpan.Zero, Bound);
+            Assert.InRange(FairClock.Since(startedAt), TimeSpan.Zero, Bound);
         if (cell.Fault == Fault.Delay)
             Assert.True(await victim >= FaultPlan.DelayTime.TotalMilliseconds, "the fault didn't happen");
         Assert.Equal(0, queue.Count);
@@ -130,7 +130,7 @@ public sealed class QueueFaultTests(ITestOutputHelper output) : LeakChecked
                 // As good as the end of the time.
             }
 
-            Assert.InRange(Stopwatch.GetElapsedTime(startedAt), TimeSpan.Zero, Bound);
+            Assert.InRange(FairClock.Since(startedAt), TimeSpan.Zero, Bound);
         }
     }
 

@@ -17,6 +17,7 @@ internal sealed class PythonSession(string name) : ManagerSession(name)
     /// <exception cref="OperationCanceledException">The connection has ended.</exception>
     public Task<ReadOnlyMemory<byte>> AskAsync(HostedObject target, Operation operation, TimeSpan wait = default, ReadOnlyMemory<byte> body = default)
     {
+        target.AwaitRoom();
         PythonHostedRequest request = new(this, operation, wait);
         using (FlushScope.Enter())
         {
@@ -28,6 +29,10 @@ internal sealed class PythonSession(string name) : ManagerSession(name)
             catch (InvalidPayloadException damage)
             {
                 request.Refuse(FailureKind.BadRequest, damage.Message);
+            }
+            catch (Exception reason)
+            {
+                request.Fail(reason);
             }
         }
 

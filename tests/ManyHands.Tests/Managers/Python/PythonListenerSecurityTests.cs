@@ -122,7 +122,7 @@ public sealed class PythonListenerSecurityTests : LeakChecked
         byte[] bytes = new byte[1000];
         try
         {
-            for (int count; (count = await socket.ReceiveAsync(bytes, Token).AsTask().WaitAsync(TimeSpan.FromSeconds(10), Token)) > 0;)
+            for (int count; (count = await socket.ReceiveAsync(bytes, Token).AsTask().InTime(TimeSpan.FromSeconds(10), Token)) > 0;)
                 all.Write(bytes, 0, count);
         }
         catch (SocketException)
@@ -262,7 +262,7 @@ public sealed class PythonListenerSecurityTests : LeakChecked
         Task running = server.RunAsync(Token);
         using (RawClient client = await RawClient.JoinAsync(listener))
             Assert.Equal("#RETURN", (await client.AskAsync(null, "shutdown"))[0]);
-        await running.WaitAsync(TimeSpan.FromSeconds(10), Token);
+        await running.InTime(TimeSpan.FromSeconds(10), Token);
     }
 
     private static void AssertTraceback(PythonTuple reply, string what)
