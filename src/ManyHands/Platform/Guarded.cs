@@ -38,7 +38,7 @@ internal static class Guarded
     /// <inheritdoc cref="StartThread"/>
     public static Thread StartService(GuardedEntry entry, string name, Action run)
     {
-        Thread thread = NewThread(entry, name, () => Serve(entry, name, run), static _ => { });
+        Thread thread = new(() => Serve(entry, name, run)) { Name = name, IsBackground = true };
         thread.UnsafeStart();
         return thread;
     }
