@@ -35,7 +35,8 @@ internal sealed partial class Dispatcher
         settings = new WorkerSettings
         {
             Name = "",
-            Environment = options.Environment,
+            // A copy: the caller's may change, or tell names apart as the system doesn't.
+            Environment = new Dictionary<string, string?>(options.Environment, StringComparer.Ordinal),
             WorkingDirectory = options.WorkingDirectory,
             Output = options.Output,
             StartTimeout = options.StartTimeout,

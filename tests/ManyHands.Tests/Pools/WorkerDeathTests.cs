@@ -239,6 +239,44 @@ public sealed partial class WorkerDeathTests : LeakChecked
         Assert.Equal(3, lines.Count(line => line is { IsError: true, Text: "error" }));
     }
 
+    /// <summary>What the system would take for something else is refused at once, and all else is there.</summary>
+    [Theory]
+    [InlineData("", "x", "no name")]
+    [InlineData("A=B", "x", "'='")]
+    [InlineData("=A", "x", "'='")]
+    [InlineData("A\0B", "x", "null character")]
+    [InlineData("A", "x\0y", "null character")]
+    public void Environment_ThatTheSystemCannotHave_IsRefused(string name, string value, string why)
+    {
+        ArgumentException refused = Assert.Throws<ArgumentException>(() => Pool.Processes(1, new() { Environment = new Dictionary<string, string?> { [name] = value } }));
+        Assert.Equal(nameof(ProcessPoolOptions.Environment), refused.ParamName);
+        Assert.Contains(why, refused.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void DirectoryOrName_ThatTheSystemWouldCut_IsRefused()
+    {
+        Assert.Throws<ArgumentException>(() => Pool.Processes(1, new() { WorkingDirectory = "/tmp\0/x" }));
+        Assert.Throws<DirectoryNotFoundException>(() => Pool.Processes(1, new() { WorkingDirectory = "" }));
+        Environment_ThatTheSystemCannotHave_IsRefused("A\ud800", "x", "surrogate");
+        Environment_ThatTheSystemCannotHave_IsRefused("A", "\udc00", "surrogate");
+        foreach (string name in (string[])["a\0b", "a\nb", "\ud800", "\u001b[2J"])
+        {
+            ArgumentException refused = Assert.Throws<ArgumentException>(() => WorkerProcess.Start(static () => { }, name));
+            Assert.Equal("name", refused.ParamName);
+        }
+    }
+
+    [Fact]
+    public async Task Environment_OddButLawful_IsThere()
+    {
+        Dictionary<string, string?> variables = new(StringComparer.OrdinalIgnoreCase) { ["path"] = "x", ["WITH SPACE"] = "a=b\nc", ["EMPTY"] = "", ["TEXT"] = "\U0001F600" };
+        await using Pool pool = Pool.Processes(1, new() { Environment = variables });
+        variables.Clear();
+        string?[] there = await pool.RunAsync(static () => new[] { "path", "PATH", "WITH SPACE", "TEXT" }.Select(Environment.GetEnvironmentVariable).ToArray());
+        Assert.Equal(["x", Environment.GetEnvironmentVariable("PATH"), "a=b\nc", "\U0001F600"], there);
+    }
+
     [Fact]
     public async Task Environment_AndDirectory_AreSetForTheWorkers()
     {
