@@ -90,6 +90,7 @@ internal sealed class MapBatch<T, TResult> : PoolCall
         int start = payload.Length;
         try
         {
+            map.Function.RefuseIfUpdated();
             payload.WriteUnmanaged(0);
             map.Function.WriteTarget(payload, target);
             FunctionForms.WriteArgument(payload, item, 1);

@@ -26,7 +26,7 @@ internal sealed class ProcessPool : Pool
         this.options = options;
         _ = RuntimeLayout.Current;
         PendingCall? initializer = options.Initializer is { } function
-            ? CallEncoder.Encode(new Call<Arguments, NoResult>(function, default, new CallOptions { Name = "The pool's initializer" }))
+            ? CallEncoder.EncodeForProcess(new Call<Arguments, NoResult>(function, default, new CallOptions { Name = "The pool's initializer" }))
             : null;
         if (!options.Portable && options.Transport != WorkerTransport.Sockets)
             segments = SegmentPool.CreateIfSupported();
@@ -73,7 +73,7 @@ internal sealed class ProcessPool : Pool
     {
         if (dispatcher.IsClosed)
             throw Closed();
-        PendingCall<TResult> pending = CallEncoder.Encode(call, segments);
+        PendingCall<TResult> pending = CallEncoder.EncodeForProcess(call, segments);
         if (pending.Token.IsCancellationRequested)
         {
             pending.ReleasePayload();

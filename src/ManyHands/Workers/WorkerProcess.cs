@@ -30,8 +30,14 @@ public partial class WorkerProcess : Worker, ISelectable
 
     /// <summary>For derived classes; <see cref="Start()"/> starts it. The fields of the derived class travel, each by value.</summary>
     /// <param name="name">Null for <c>Process-1</c>, <c>Process-2</c>, …</param>
+    /// <exception cref="ArgumentException">The name has a control character in it, or half a surrogate pair.</exception>
     protected WorkerProcess(string? name = null)
-        : base(name ?? $"Process-{Interlocked.Increment(ref lastNumber)}") => owner = new Owner(this);
+        : base(name ?? $"Process-{Interlocked.Increment(ref lastNumber)}")
+    {
+        if (name is not null)
+            SystemText.CheckName(name, nameof(name));
+        owner = new Owner(this);
+    }
 
     /// <summary>All worker processes of this process that run now. Those of pools are in the pool's <see cref="Pool.Statistics"/>.</summary>
     public static IReadOnlyList<WorkerProcess> LiveChildren => [.. Living.Keys];
@@ -141,7 +147,7 @@ public partial class WorkerProcess : Worker, ISelectable
 
     private protected override void Stop() => Terminate();
 
-    private protected virtual PendingCall Encode() => CallEncoder.Encode(new Call<Arguments, NoResult>(Run, default));
+    private protected virtual PendingCall Encode() => CallEncoder.EncodeForProcess(new Call<Arguments, NoResult>(Run, default));
 
     private protected virtual void TakeResult(PendingCall ended)
     {
@@ -302,7 +308,7 @@ public sealed class WorkerProcess<TResult> : WorkerProcess
         return this;
     }
 
-    private protected override PendingCall Encode() => CallEncoder.Encode(call);
+    private protected override PendingCall Encode() => CallEncoder.EncodeForProcess(call);
 
     private protected override void TakeResult(PendingCall ended) => result = ((PendingCall<TResult>)ended).Task.Result;
 
