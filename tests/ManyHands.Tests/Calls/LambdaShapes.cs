@@ -36,7 +36,7 @@ public static class LambdaShapes
         int number = 5;
         string text = "abc";
         double? maybe = 2.5;
-        return pool.RunAsync(() => $"{number}{text}{maybe.ToString()}");
+        return pool.RunAsync(() => $"{number}{text}{maybe}");
     }
 
     public static Task CapturedParameters(Pool pool) => Parameters(pool, 3, "three");

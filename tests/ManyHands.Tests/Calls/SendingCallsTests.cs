@@ -223,7 +223,7 @@ public sealed class SendingCallsTests : LeakChecked
         }
     }
 
-    private static IEnumerable<Exception> InnerOf(Exception one) => one is AggregateException aggregate ? aggregate.InnerExceptions : one.InnerException is { } inner ? [inner] : [];
+    private static Exception[] InnerOf(Exception one) => one is AggregateException aggregate ? [.. aggregate.InnerExceptions] : one.InnerException is { } inner ? [inner] : [];
 
     private static IEnumerable<Exception> All(Exception one) => InnerOf(one).SelectMany(All).Prepend(one);
 
