@@ -127,13 +127,14 @@ public sealed unsafe class SharedValue<T> : ISharedValue<T>, ISharedObject<Share
     /// <summary>Changes it by a function of what it is.</summary>
     /// <param name="change">Returns the new value. It may be called several times, while others change the value too, so it should do nothing else; no lock is held meanwhile.</param>
     /// <returns>What it is after the change.</returns>
+    /// <exception cref="CorruptSharedMemoryException">Another process has written bits that are no <typeparamref name="T"/>.</exception>
     /// <exception cref="ObjectDisposedException">It was disposed of in this process.</exception>
     public T Update(Func<T, T> change)
     {
         ArgumentNullException.ThrowIfNull(change);
         while (true)
         {
-            T after = change(Look(out ulong version));
+            T after = change(Checked(Look(out ulong version)));
             if (TryReplace(after, version))
                 return after;
         }
