@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Runtime.CompilerServices;
 using ManyHands.Serialization;
 
 namespace ManyHands.Managers;
