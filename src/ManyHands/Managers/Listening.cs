@@ -21,11 +21,15 @@ internal static class Listening
             : new(endPoint.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
         try
         {
+            string? bound = null;
             if (endPoint is UnixDomainSocketEndPoint unix)
-                BindFile(socket, unix, out path);
+                BindFile(socket, unix, out bound);
             else
                 socket.Bind(endPoint);
             socket.Listen(Backlog);
+
+            // Only now is it one's own: what stands there otherwise is somebody else's, which nobody here may remove.
+            path = bound;
             return socket;
         }
         catch (SocketException reason)

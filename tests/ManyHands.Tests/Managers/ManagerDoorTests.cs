@@ -209,8 +209,9 @@ public sealed class ManagerDoorTests : LeakChecked
                 server.Start();
                 Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(path));
                 await Works(server);
-                await using ManagerServer second = new(new() { EndPoint = new UnixDomainSocketEndPoint(path) });
-                Assert.Throws<IOException>(second.Start);
+                await using (ManagerServer second = new(new() { EndPoint = new UnixDomainSocketEndPoint(path) }))
+                    Assert.Throws<IOException>(second.Start);
+                Assert.True(File.Exists(path));
             }
 
             Assert.False(File.Exists(path));
