@@ -194,6 +194,15 @@ internal sealed partial class Dispatcher
         link?.Kill(why);
     }
 
+    /// <summary>Kills the worker that was sent a call, be it running or not: nobody would end it later.</summary>
+    public void KillWorkerWith(PoolCall call, string why)
+    {
+        WorkerLink? link;
+        lock (gate)
+            link = call.Worker?.Link;
+        link?.Kill(why);
+    }
+
     /// <summary>Takes no more calls. The task ends when the last accepted one is settled.</summary>
     public Task Close()
     {

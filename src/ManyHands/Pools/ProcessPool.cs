@@ -210,7 +210,7 @@ internal sealed class ProcessPool : Pool
     /// <summary>A deadline of the call could not do its work: the call ends now, and so does its worker, which nobody would stop.</summary>
     public void FailAtDeadline(PoolCall call, Exception unforeseen)
     {
-        dispatcher.KillWorkerOf(call, $"something unforeseen happened at a deadline of {call.Name}: {ExceptionText.MessageOf(unforeseen)}");
+        dispatcher.KillWorkerWith(call, $"something unforeseen happened at a deadline of {call.Name}: {ExceptionText.MessageOf(unforeseen)}");
         Fail(call, CallOutcome.Unforeseen(call.Name, unforeseen));
     }
 
