@@ -128,6 +128,7 @@ internal static class RequestLayout
     };
 
     /// <summary>A request's body: what it says is of the right form, and its numbers are whatever they are.</summary>
+    /// <param name="operation">What is asked for.</param>
     /// <param name="number">The number that stands there. For a block or a text: which of some.</param>
     public static byte[] Body(Operation operation, Func<RequestField, long> number)
     {

@@ -43,7 +43,7 @@ public static class FairClock
     {
         long now = Stopwatch.GetTimestamp();
         lock (Gate)
-            return time / Math.Clamp(At(now) - At(now - Stopwatch.Frequency), 0.01, 1);
+            return time / Math.Clamp(At(now) - At(now - Stopwatch.Frequency), 0.05, 1);
     }
 
     /// <summary>How much has passed between two times of day.</summary>

@@ -123,6 +123,11 @@ internal static class Guarded
         });
     }
 
+    /// <summary>Calls back again and again on a thread of the pool, until the timer is disposed of.</summary>
+    /// <inheritdoc cref="Run"/>
+    public static Timer Every<TState>(GuardedEntry entry, TimeSpan period, TState state, Action<TState> callback, Func<TState, string> about) =>
+        new(static callback => ((Callback)callback!).Run(), new Callback<TState>(entry, state, callback, about, null), period, period);
+
     /// <summary>Calls back at a signal of the system's.</summary>
     public static PosixSignalRegistration OnSignal(GuardedEntry entry, PosixSignal signal, Action<PosixSignalContext> callback) =>
         PosixSignalRegistration.Create(signal, context => Run(entry, context, callback, static context => $"the signal {context.Signal}"));

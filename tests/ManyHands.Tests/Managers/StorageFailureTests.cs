@@ -158,7 +158,7 @@ public sealed partial class StorageFailureTests : LeakChecked
 
     private static readonly Func<Exception>[] Reasons =
     [
-        static () => new IOException("There is no room."), static () => new InvalidOperationException("Not now."), static () => new NullReferenceException(), static () => new OutOfMemoryException(),
+        static () => new IOException("There is no room."), static () => new InvalidOperationException("Not now."), static () => new InvalidCastException(), static () => new InsufficientMemoryException(),
         static () => new ObjectDisposedException("storage"), static () => new UnreadableException(),
     ];
 
@@ -321,7 +321,7 @@ public sealed partial class StorageFailureTests : LeakChecked
 
         public int[] Items(string name)
         {
-            ISharedQueue<int> queue = new RemoteQueue<int>(session, name) { Hosted = objects.Find(name) };
+            RemoteQueue<int> queue = new(session, name) { Hosted = objects.Find(name) };
             List<QueueLease<int>> leases = [];
             while (queue.TryLease(out QueueLease<int>? lease))
                 leases.Add(lease);
@@ -332,7 +332,7 @@ public sealed partial class StorageFailureTests : LeakChecked
 
         public KeyValuePair<string, int>[] Entries(string name)
         {
-            ISharedDictionary<string, int> dictionary = new RemoteDictionary<string, int>(session, name) { Hosted = objects.Find(name) };
+            RemoteDictionary<string, int> dictionary = new(session, name) { Hosted = objects.Find(name) };
             return [.. dictionary.GetEntries(Token).OrderBy(entry => entry.Key)];
         }
 

@@ -1,6 +1,5 @@
 using System.Reflection;
 using System.Reflection.Emit;
-using ManyHands.Memory;
 using Xunit;
 
 namespace ManyHands.Tests.Memory;

@@ -1,6 +1,5 @@
 using System.Runtime.InteropServices;
 using ManyHands.Memory;
-using ManyHands.Platform;
 using ManyHands.Serialization;
 using Xunit;
 

@@ -33,8 +33,8 @@ public sealed class PythonTakingTests : LeakChecked
                         print('%s|%s|%s' % (kind, name, ' '.join(str(e).split())))
                     assert sys.stdin.readline().strip() == 'same', (kind, name, args)
         dictionary = m.dictionary()
-        dictionary._callmethod('__delitem__', ('a',)); sys.stdin.readline()
-        m.list()._callmethod('__delitem__', (0,)); sys.stdin.readline()
+        dictionary._callmethod('__delitem__', ('a',))
+        m.list()._callmethod('__delitem__', (0,))
         print('end')
         """;
 
