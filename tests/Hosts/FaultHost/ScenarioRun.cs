@@ -149,5 +149,8 @@ internal sealed record FaultTransportOptions(FaultTransports Transport)
         Portable = Transport == FaultTransports.Portable,
         Output = static _ => { },
         ShutdownTimeout = TimeSpan.FromSeconds(5),
+
+        // Or a thread would be there for it as long as the pool is, and every look for what is left would wait for its end.
+        IdleTimeout = Timeout.InfiniteTimeSpan,
     };
 }
