@@ -16,8 +16,8 @@ public static class SqliteManagerStorage
         /// <param name="options">Null for the defaults.</param>
         /// <returns>A storage for one manager, which disposes of it.</returns>
         /// <remarks>
-        /// <para>Changes are written by one thread, many in one transaction. While 64 MiB of them wait to be written, whoever makes one more waits.</para>
-        /// <para>If changes can't be written, because the disk is full for example, those who wait for them get an <see cref="IOException"/>; later changes are tried anew.</para>
+        /// <para>Changes are written by one thread, many in one transaction. While 64 MiB of them wait to be written, whoever asks for more waits.</para>
+        /// <para>A change that can't be written, because the disk is full for example, is refused with <see cref="ManagerError.NotStored"/> and not made; later changes are tried anew.</para>
         /// <para>The file doesn't shrink; what becomes free in it is used again.</para>
         /// </remarks>
         /// <exception cref="ArgumentException">The path is empty.</exception>

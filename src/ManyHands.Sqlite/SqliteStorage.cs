@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using ManyHands.Managers;
+using ManyHands.Platform;
 
 namespace ManyHands.Sqlite;
 
@@ -19,7 +20,7 @@ internal sealed class SqliteStorage : ManagerStorage
     /// <summary>A list that was longer than that is not kept.</summary>
     private const int MostKept = 1 << 16;
 
-    // Also says that there are changes, and that there is room for more.
+    // Also says that there are changes.
     private readonly object gate = new();
     private readonly Database database;
     private readonly Dictionary<string, StoredTable> tables = [];
@@ -28,6 +29,7 @@ internal sealed class SqliteStorage : ManagerStorage
     private readonly TaskCompletionSource ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Thread? thread;
     private List<Waiting> waiting = [];
+    private TaskCompletionSource? room;
     private long waitingBytes;
     private long lastId;
     private bool isEnding;
@@ -42,6 +44,7 @@ internal sealed class SqliteStorage : ManagerStorage
             if (!isEnding && thread is null)
                 Close();
             isEnding = true;
+            room?.TrySetResult();
             Monitor.PulseAll(gate);
         }
 
@@ -67,28 +70,52 @@ internal sealed class SqliteStorage : ManagerStorage
                 throw database.Explained(failure);
             }
 
-            thread = new(Run) { Name = "ManyHands storage", IsBackground = true };
-            thread.Start();
+            thread = Guarded.StartThread(GuardedEntry.Storage, "ManyHands storage", Run, _ => EndAbruptly());
             return objects;
         }
     }
 
-    internal override void Write(in StorageChange change, Action<Exception?>? committed)
+    internal override void WriteAll(ReadOnlySpan<StorageChange> changes, Action<Exception?>? committed)
     {
-        long size = ChangeSize + (change.Key?.Length ?? 0) + (change.Value?.Length ?? 0);
         lock (gate)
         {
             if (thread is null)
                 throw new InvalidOperationException($"The manager's storage {database.Path} is written to before it was read.");
-
-            // The thread that makes room can't wait for it: what it is told to write it takes next.
-            while (waitingBytes >= MostWaiting && !isEnding && Thread.CurrentThread != thread)
-                Monitor.Wait(gate);
             ObjectDisposedException.ThrowIf(isEnding, this);
-            waiting.Add(new(change, TableOf(change), committed, size));
-            waitingBytes += size;
-            if (waiting.Count == 1)
+            int first = waiting.Count;
+            try
+            {
+                for (int i = 0; i < changes.Length; i++)
+                {
+                    StorageChange change = changes[i];
+                    long size = ChangeSize + (change.Key?.Length ?? 0) + (change.Value?.Length ?? 0);
+                    waiting.Add(new(change, TableOf(change), committed, i == changes.Length - 1, size));
+                    waitingBytes += size;
+                }
+            }
+            catch
+            {
+                // All or none of them.
+                foreach (Waiting taken in waiting[first..])
+                    waitingBytes -= taken.Size;
+                waiting.RemoveRange(first, waiting.Count - first);
+                throw;
+            }
+
+            if (first == 0)
                 Monitor.PulseAll(gate);
+        }
+    }
+
+    internal override Task RoomAsync()
+    {
+        if (Volatile.Read(ref waitingBytes) < MostWaiting)
+            return Task.CompletedTask;
+        lock (gate)
+        {
+            if (waitingBytes < MostWaiting || isEnding)
+                return Task.CompletedTask;
+            return (room ??= new(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
         }
     }
 
@@ -138,15 +165,10 @@ internal sealed class SqliteStorage : ManagerStorage
             {
                 int count = 0;
                 long bytes = 0;
-                while (count < rest.Length && bytes < MostInTransaction)
+                while (count < rest.Length && (bytes < MostInTransaction || !rest[count - 1].IsLast))
                     bytes += rest[count++].Size;
                 Keep(rest[..count]);
                 rest = rest[count..];
-                lock (gate)
-                {
-                    waitingBytes -= bytes;
-                    Monitor.PulseAll(gate);
-                }
             }
 
             taken.Clear();
@@ -157,8 +179,35 @@ internal sealed class SqliteStorage : ManagerStorage
         Close();
     }
 
-    /// <summary>Writes changes in one transaction, and tells those who wait for them.</summary>
+    /// <summary>Writes changes in one transaction, and tells those who wait for them. If that fails, what is asked for together is tried by itself: one that can't be kept must not cost the others.</summary>
     private void Keep(ReadOnlySpan<Waiting> changes)
+    {
+        int end = EndOfFirst(changes);
+        if (end == changes.Length || TryKeep(changes) is null)
+        {
+            Report(changes, end == changes.Length ? TryKeep(changes) : null);
+            return;
+        }
+
+        while (!changes.IsEmpty)
+        {
+            ReadOnlySpan<Waiting> together = changes[..EndOfFirst(changes)];
+            Report(together, TryKeep(together));
+            changes = changes[together.Length..];
+        }
+    }
+
+    private static int EndOfFirst(ReadOnlySpan<Waiting> changes)
+    {
+        int end = 0;
+        while (!changes[end++].IsLast)
+        {
+        }
+
+        return end;
+    }
+
+    private Exception? TryKeep(ReadOnlySpan<Waiting> changes)
     {
         Exception? failure = null;
         try
@@ -176,8 +225,30 @@ internal sealed class SqliteStorage : ManagerStorage
         foreach (StoredTable table in newTables)
             table.EndNew(failure is null);
         newTables.Clear();
+        return failure;
+    }
+
+    private void Report(ReadOnlySpan<Waiting> changes, Exception? failure)
+    {
+        // First, as whoever is told may be waited for by one who waits for room.
+        lock (gate)
+        {
+            foreach (ref readonly Waiting change in changes)
+                waitingBytes -= change.Size;
+            if (waitingBytes < MostWaiting)
+            {
+                room?.TrySetResult();
+                room = null;
+            }
+        }
+
         foreach (ref readonly Waiting change in changes)
-            change.Committed?.Invoke(failure);
+        {
+            if (change.Committed is null && failure is not null && Lost is not null)
+                Guarded.Run(GuardedEntry.StorageReport, (Storage: this, change.Change, Failure: failure), static one => one.Storage.Lost!(one.Change, one.Failure), static one => $"a change of '{one.Change.Name}' that couldn't be kept");
+            else if (change.IsLast && change.Committed is not null)
+                Guarded.Run(GuardedEntry.StorageReport, (change.Committed, Failure: failure, change.Change), static one => one.Committed(one.Failure), static one => $"a change of '{one.Change.Name}', whose maker may not know of its end");
+        }
     }
 
     private void Apply(ReadOnlySpan<Waiting> changes)
@@ -224,13 +295,34 @@ internal sealed class SqliteStorage : ManagerStorage
 
     private void Close()
     {
-        foreach (StoredTable table in tables.Values)
-            table.Dispose();
+        try
+        {
+            foreach (StoredTable table in tables.Values)
+                table.Dispose();
 
-        // Copies the log into the file and deletes it. If that can't be done, both stay, and the next to open them goes on from there.
-        database.Dispose();
-        ended.SetResult();
+            // Copies the log into the file and deletes it. If that can't be done, both stay, and the next to open them goes on from there.
+            database.Dispose();
+        }
+        finally
+        {
+            ended.TrySetResult();
+        }
     }
 
-    private readonly record struct Waiting(StorageChange Change, StoredTable Table, Action<Exception?>? Committed, long Size);
+    // The thread is gone: nothing more is taken, and whoever waits for what was is told.
+    private void EndAbruptly()
+    {
+        List<Waiting> left;
+        lock (gate)
+        {
+            isEnding = true;
+            room?.TrySetResult();
+            (left, waiting) = (waiting, []);
+        }
+
+        Report(CollectionsMarshal.AsSpan(left), new IOException($"The manager's storage {database.Path} has stopped after an unforeseen exception. Start the manager anew."));
+        Close();
+    }
+
+    private readonly record struct Waiting(StorageChange Change, StoredTable Table, Action<Exception?>? Committed, bool IsLast, long Size);
 }

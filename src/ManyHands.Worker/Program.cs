@@ -12,7 +12,13 @@ MethodInfo? ByToken(string digits)
 {
     int token = 0;
     foreach (char digit in digits)
+    {
+        // Behind them stands the library's build, which it looks at itself.
+        if (digit is < '0' or > '9')
+            break;
         token = (token * 10) + (digit - '0');
+    }
+
     try
     {
         return library.ManifestModule.ResolveMethod(token) is MethodInfo { Name: "Run", DeclaringType.Name: "WorkerEntry" } method ? method : null;

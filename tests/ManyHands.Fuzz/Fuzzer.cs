@@ -9,7 +9,7 @@ internal sealed class Fuzzer(FuzzTarget target, int seed, Coverage? coverage = n
 {
     private const int LargestSeedToMutate = 8 * 1024;
     private const int MostKept = 20_000;
-    private static readonly TimeSpan Hang = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Watch = TimeSpan.FromSeconds(20);
     private readonly List<byte[]> corpus = [];
     private readonly List<byte[]> found = [];
     private byte[]? running;
@@ -31,12 +31,13 @@ internal sealed class Fuzzer(FuzzTarget target, int seed, Coverage? coverage = n
     public string? Run(long inputs, TimeSpan time)
     {
         // What is made once is not what an input costs.
-        foreach (byte[] warm in target.Seeds)
+        foreach (byte[] warm in target.WarmUp)
             Try(warm);
+        target.Rest();
 
         int sockets = Sockets();
         long beganAt = Stopwatch.GetTimestamp();
-        using Timer watch = new(_ => EndIfHanging(), null, Hang, Hang);
+        using Timer watch = new(_ => EndIfHanging(), null, Watch, Watch);
         foreach (byte[] given in target.Seeds.Concat(target.Found))
         {
             if (given.Length <= LargestSeedToMutate)
@@ -51,6 +52,15 @@ internal sealed class Fuzzer(FuzzTarget target, int seed, Coverage? coverage = n
             byte[] input = mutator.Next(corpus);
             if (RunOne(input) is { } problem)
                 return problem;
+        }
+
+        try
+        {
+            target.Rest();
+        }
+        catch (Exception problem)
+        {
+            return problem.ToString();
         }
 
         return Sockets() == sockets ? null : "A socket was opened.";
@@ -105,6 +115,8 @@ internal sealed class Fuzzer(FuzzTarget target, int seed, Coverage? coverage = n
             : null;
         return problem is null ? null : $"{problem}\n{Save(input)}";
     }
+
+    private TimeSpan Hang => 4 * target.LongestRun;
 
     // Once more: the machine may have been busy with something else.
     private TimeSpan TimeOf(byte[] input)

@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Text;
 using ManyHands.Managers;
 using ManyHands.Serialization;
+using Microsoft.Extensions.Logging;
 
 namespace ManyHands.Fuzz;
 
@@ -165,10 +166,12 @@ internal sealed class ManagerRequestsTarget : FuzzTarget
 internal sealed class ManagerServerOfAllKinds : IDisposable
 {
     private static readonly ManagerKey Key = ManagerKey.Generate();
-    private readonly ManagerServer server = new(new() { Key = Key, MaxStoredBytes = 1 << 20 });
+    private readonly ManagerServer server;
 
-    public ManagerServerOfAllKinds()
+    public ManagerServerOfAllKinds(ILogger? logger = null)
     {
+        server = new(new() { Key = Key, MaxStoredBytes = 1 << 20, Logger = logger });
+        server.RegisterQueue<string>("queue_of_another");
         server.RegisterQueue<string>("queue");
         server.RegisterQueue<object>("bounded", 2);
         server.RegisterDictionary<string, int>("dictionary");

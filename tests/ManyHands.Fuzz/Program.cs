@@ -51,6 +51,7 @@ if (targets.Count == 0)
 if (again is not null)
 {
     targets[0].Run(Convert.FromHexString(File.ReadAllText(again).Trim()));
+    targets[0].Rest();
     return 0;
 }
 

@@ -5,7 +5,8 @@ namespace ManyHands.Tests;
 /// <summary>A signal that works between any two workers, in whatever process: a file that is there or not.</summary>
 public sealed class Gate : IDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    // Nothing depends on how long it is: whoever waits in a child does so for a whole test.
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
 
     private readonly DirectoryInfo directory = Directory.CreateTempSubdirectory("gate-");
 
@@ -47,7 +48,7 @@ public sealed class Gate : IDisposable
     public void Dispose() => directory.Delete(recursive: true);
 }
 
-/// <summary>Waits for what must come to be, with a deadline.</summary>
+/// <summary>Waits for what must come to be, with a deadline by the <see cref="FairClock"/>.</summary>
 public static class Eventually
 {
     public static async Task True(Func<bool> condition, string what, double seconds = 10)
@@ -55,7 +56,7 @@ public static class Eventually
         long startedAt = Stopwatch.GetTimestamp();
         while (!condition())
         {
-            if (Stopwatch.GetElapsedTime(startedAt).TotalSeconds > seconds)
+            if (FairClock.Since(startedAt).TotalSeconds > seconds)
                 throw new TimeoutException($"Not within {seconds} s: {what}");
             await Task.Delay(5);
         }

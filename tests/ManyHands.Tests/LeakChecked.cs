@@ -24,7 +24,7 @@ public abstract class LeakChecked : IAsyncLifetime
             string left = ProcessInventory.Take().Beyond(before);
             if (left.Length == 0)
                 return;
-            if (Stopwatch.GetElapsedTime(startedAt) > Patience)
+            if (FairClock.Since(startedAt) > Patience)
                 Assert.Fail($"Left over {Patience.TotalSeconds} s after the test: {left}");
             GC.Collect();
             GC.WaitForPendingFinalizers();

@@ -22,7 +22,19 @@ public sealed record ProcessInventory(IReadOnlyCollection<int> Children, IReadOn
     /// <summary>Whether a process runs; one that has ended and waits for its parent doesn't.</summary>
     public static bool IsAlive(int pid) => State(pid) is not (null or 'Z' or 'X');
 
-    public static bool IsStopped(int pid) => State(pid) is 'T';
+    /// <summary>Whether the process stands still, with all its threads: they come to it one after another.</summary>
+    public static bool IsStopped(int pid)
+    {
+        char[] states = StatesOfThreads(pid);
+        return states.Length > 0 && states.All(state => state == 'T');
+    }
+
+    /// <summary>Whether all threads of this process whose name begins so are asleep in the kernel, and there are such.</summary>
+    public static bool AllSleep(string prefix)
+    {
+        char[] states = StatesOfThreads(Environment.ProcessId, prefix);
+        return states.Length > 0 && states.All(state => state == 'S');
+    }
 
     /// <summary>Live processes, of this user, that were given the variable, whoever their parent is by now.</summary>
     public static IEnumerable<int> WithEnvironment(string variable) =>
@@ -54,11 +66,32 @@ public sealed record ProcessInventory(IReadOnlyCollection<int> Children, IReadOn
         }
     }
 
-    private static string[]? Stat(int pid)
+    private static char[] StatesOfThreads(int pid, string prefix = "")
     {
         try
         {
-            string text = File.ReadAllText($"/proc/{pid}/stat");
+            return
+            [
+                .. from task in Directory.EnumerateDirectories($"/proc/{pid}/task")
+                   where prefix.Length == 0 || Read($"{task}/comm").StartsWith(prefix, StringComparison.Ordinal)
+                   let fields = Stat(task)
+                   where fields is not null
+                   select fields[0][0],
+            ];
+        }
+        catch (IOException)
+        {
+            return [];
+        }
+    }
+
+    private static string[]? Stat(int pid) => Stat($"/proc/{pid}");
+
+    private static string[]? Stat(string directory)
+    {
+        try
+        {
+            string text = File.ReadAllText($"{directory}/stat");
 
             // The name in parentheses may hold anything, blanks and parentheses too.
             return text[(text.LastIndexOf(')') + 2)..].Split(' ');

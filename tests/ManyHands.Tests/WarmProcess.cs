@@ -12,6 +12,8 @@ public sealed class WarmProcess : IAsyncLifetime
 {
     public async ValueTask InitializeAsync()
     {
+        FairClock.Start();
+
         // The console duplicates its descriptors when first used.
         Console.Error.Flush();
         Console.Out.Flush();

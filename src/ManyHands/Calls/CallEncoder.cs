@@ -14,6 +14,15 @@ internal static class CallEncoder
     [ThreadStatic]
     private static PayloadWriter? spareWriter;
 
+    /// <summary>Encodes a call for a worker process, which finds the function in the files that lie on disk.</summary>
+    /// <inheritdoc cref="Encode"/>
+    public static PendingCall<TResult> EncodeForProcess<TResult>(Call<TResult> call, SegmentPool? segments = null)
+    {
+        if (CodeUpdates.Version != 0)
+            call.Reference.RefuseIfUpdated();
+        return Encode(call, segments);
+    }
+
     /// <summary>Encodes the function's target and arguments.</summary>
     /// <param name="call">The call.</param>
     /// <param name="segments">Where large payloads go; null for none.</param>

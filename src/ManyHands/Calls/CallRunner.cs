@@ -1,3 +1,4 @@
+using ManyHands.Platform;
 using ManyHands.Serialization;
 
 namespace ManyHands.Calls;
@@ -73,7 +74,7 @@ internal static class CallRunner
     public static OutcomeKind Undecodable(Exception failure, TransferContext context, PayloadWriter answer)
     {
         context.RanOutOfMemory |= failure is OutOfMemoryException;
-        answer.WriteString($"{failure.GetType().Name}: {failure.Message}");
+        answer.WriteString($"{failure.GetType().Name}: {ExceptionText.MessageOf(failure)}");
         return OutcomeKind.Undecodable;
     }
 
@@ -125,15 +126,23 @@ internal static class CallOutcome
                 _ => throw new InvalidPayloadException($"An outcome of the unknown kind {(byte)kind}."),
             };
         }
-        catch (InvalidPayloadException damage)
+        catch (Exception damage)
         {
-            return new UnsendableCallException($"{name}: the worker's answer can't be read: {damage.Message}", damage);
+            return new UnsendableCallException($"{name}: the worker's answer can't be read: {ExceptionText.MessageOf(damage)}", damage);
         }
     }
 
     /// <summary>What to say of a result that can't be decoded here.</summary>
     public static UnsendableCallException Unreadable(string name, Type type, Exception reason) =>
-        new($"{name}: the result ({TypeNames.Of(type)}) arrived but can't be read: {reason.Message}", reason);
+        new($"{name}: the result ({TypeNames.Of(type)}) arrived but can't be read: {ExceptionText.MessageOf(reason)}", reason);
+
+    /// <summary>The same of a progress report.</summary>
+    public static UnsendableCallException UnreadableReport(string name, Exception reason) =>
+        new($"{name}: a progress report arrived but can't be read: {ExceptionText.MessageOf(reason)}", reason);
+
+    /// <summary>What to say when the way back failed for a reason that nobody foresaw.</summary>
+    public static UnsendableCallException Unforeseen(string name, Exception reason) =>
+        new($"{name}: its outcome is not known, because something unforeseen happened in this process: {ExceptionText.MessageOf(reason)} Please report it, with what Pool.InternalFault says.", reason);
 }
 
 /// <summary>The receiving side of what a call carries besides values.</summary>

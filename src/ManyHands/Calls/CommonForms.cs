@@ -38,7 +38,7 @@ internal static class CommonForms
         where TArguments : struct, IArguments<TArguments>
     {
         using PayloadWriter writer = new();
-        ResolvedFunction<TArguments, TResult> function = new("", null!, typeof(object), TargetKind.None, null, null);
+        ResolvedFunction<TArguments, TResult> function = new("", null!, typeof(object), null, null);
         function.RunAsync(default, null!, writer, null).AsTask().Wait();
         TArguments.Read(ref reader).Write(writer);
         Codec<TResult>.Instance.Write(writer, Codec<TResult>.Instance.Read(ref reader));

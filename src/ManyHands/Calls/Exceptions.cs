@@ -6,7 +6,10 @@ namespace ManyHands;
 /// <remarks>
 /// Well-known exceptions of .NET itself come back as themselves. Others never make this process load a type that a worker names, so
 /// they come as this one, with everything that can be read. <see cref="Exception.InnerException"/> holds the inner exceptions the same way,
-/// and <see cref="Exception.StackTrace"/> begins with the stack in the worker.
+/// in an <see cref="AggregateException"/> if there are several, and <see cref="Exception.StackTrace"/> begins with the stack in the worker.
+/// <para>Of any exception travel at most 64 inner ones of one exception, 16 levels and 512 in all, texts of 64 Ki characters, and 32 entries of <see cref="Exception.Data"/>: text, <see cref="bool"/>,
+/// <see cref="int"/>, <see cref="long"/> and <see cref="double"/> as they are, anything else as its text. Where something was left out, it says so: an exception of this type whose <see cref="RemoteType"/> is <c>(left out)</c>
+/// says how many inner ones, a text ends with its length.</para>
 /// </remarks>
 public sealed class RemoteException : Exception
 {

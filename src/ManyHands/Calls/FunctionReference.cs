@@ -15,11 +15,8 @@ internal enum TargetKind : byte
     /// <summary>An object without fields, such as the one the compiler makes for lambdas that capture nothing: the other side makes its own.</summary>
     Stateless,
 
-    /// <summary>Captured variables, or an object of the caller's own class: copied field by field.</summary>
-    Fields,
-
-    /// <summary>A value of a type that the codec knows, such as the text in <c>text.Contains</c>.</summary>
-    Value,
+    /// <summary>Captured variables, an object of the caller's own class, or a value such as the text in <c>text.Contains</c>: travels with each call.</summary>
+    Object,
 }
 
 /// <summary>
@@ -29,17 +26,25 @@ internal enum TargetKind : byte
 /// </summary>
 internal sealed class FunctionReference
 {
-    private static readonly ConcurrentDictionary<(MethodInfo Method, Type DelegateType, Type CallType, Type? TargetType), FunctionReference> Known = new();
+    private static readonly ConcurrentDictionary<(MethodInfo Method, Type DelegateType, Type CallType, Type? TargetType, Type? ThisType), FunctionReference> Known = new();
+
+    // Interpreted expression trees are delegates to its methods.
+    private const string Expressions = "System.Linq.Expressions";
+
     private static int lastId;
 
-    private FunctionReference(string name, byte[] definition, TargetKind targetKind, FieldwiseCopier? targetFields, Codec? targetCodec)
+    // Null if nothing of it travels.
+    private readonly ObjectForm? target;
+    private readonly Type[] named;
+    private volatile Staleness? known;
+
+    private FunctionReference(string name, byte[] definition, ObjectForm? target, Type[] named)
     {
         Id = Interlocked.Increment(ref lastId);
         Name = name;
         Definition = definition;
-        TargetKind = targetKind;
-        TargetFields = targetFields;
-        TargetCodec = targetCodec;
+        this.target = target;
+        this.named = named;
     }
 
     /// <summary>Unique in this process, small and dense; workers index a table with it.</summary>
@@ -50,46 +55,45 @@ internal sealed class FunctionReference
     public byte[] Definition { get; }
 
     /// <summary>Whether all that travels with a call is its arguments.</summary>
-    public bool HasNoTarget => TargetKind is TargetKind.None or TargetKind.Stateless;
-
-    private TargetKind TargetKind { get; }
-
-    private FieldwiseCopier? TargetFields { get; }
-
-    private Codec? TargetCodec { get; }
+    public bool HasNoTarget => target is null;
 
     /// <summary>A function that both sides have under a name of their own choice: nothing of it travels with its calls.</summary>
-    public static FunctionReference Registered(string name) => new(name, [], TargetKind.None, targetFields: null, targetCodec: null);
+    public static FunctionReference Registered(string name) => new(name, [], target: null, named: []);
 
     /// <summary>Finds or makes the reference for a call's function.</summary>
     /// <exception cref="UnsendableCallException">No other process could find this function.</exception>
     public static FunctionReference For(Call call) =>
         Known.GetOrAdd(
-            (call.Function.Method, call.Function.GetType(), call.GetType(), call.Function.Target?.GetType()),
-            static (_, call) => Create(call),
+            (call.Function.Method, call.Function.GetType(), call.GetType(), call.Function.Target?.GetType(), CapturedThis.TypeIn(call.Function.Target)),
+            static (key, call) => Create(call, key.ThisType),
             call);
 
-    public void WriteTarget(PayloadWriter writer, object? target)
+    /// <summary>Refuses a function that workers would run as it was before hot reload changed it, or what it may call.</summary>
+    /// <exception cref="UnsendableCallException">They would.</exception>
+    public void RefuseIfUpdated()
     {
-        switch (TargetKind)
+        int version = CodeUpdates.Version;
+        if (version == 0)
+            return;
+        Staleness found = known is { } last && last.Version == version ? last : known = new Staleness(version, CodeUpdates.ReachedFrom(named.SelectMany(AssembliesOf)));
+        if (found.Changed is { } changed)
         {
-            case TargetKind.Fields:
-                TargetFields!.Write(writer, target!);
-                break;
-            case TargetKind.Value:
-                TargetCodec!.WriteObject(writer, target);
-                break;
+            throw new UnsendableCallException(
+                $"'{Name}' can't run in another process any more: hot reload has changed {changed} here, and worker processes run the code that lies on disk. "
+                + "Restart the program (Ctrl+R in dotnet watch), and workers have the new code too; until then, Pool.Threads runs it.");
         }
     }
 
-    private static FunctionReference Create(Call call)
+    public void WriteTarget(PayloadWriter writer, object? value) => target?.Write(writer, value!);
+
+    private static FunctionReference Create(Call call, Type? thisType)
     {
         Delegate function = call.Function;
         MethodInfo method = function.Method;
         string name = FunctionNames.Of(method);
         if (function.HasSingleTarget is false)
             throw new UnsendableCallException($"'{name}' is several functions in one delegate; make a call for each.");
-        if (method.DeclaringType is not { } declaring || method.Module.Assembly.IsDynamic || method is System.Reflection.Emit.DynamicMethod)
+        if (method.DeclaringType is not { } declaring || method.Module.Assembly.IsDynamic || method is System.Reflection.Emit.DynamicMethod || declaring.Assembly.GetName().Name == Expressions)
         {
             throw new UnsendableCallException(
                 $"'{name}' was generated at run time, so another process has no such function. Write it as a method or a lambda of your program.");
@@ -101,8 +105,13 @@ internal sealed class FunctionReference
                 $"'{name}' comes from {method.Module.Assembly.GetName().Name}, which was loaded from memory, so another process can't find it. Load it from a file.");
         }
 
-        HashSet<int>? used = function.Target is null ? null : UsedCaptures.Of(method);
-        (TargetKind kind, FieldwiseCopier? fields, Codec? codec) = KindOf(function.Target, used);
+        Type? targetType = function.Target?.GetType();
+        ObjectForm? target = targetType is null ? null : ObjectForm.Of(targetType, used: null, thisType);
+        HashSet<int>? used = null;
+        if (target is { IsEmpty: false } && UsedCaptures.IsHolder(targetType!) && (used = UsedCaptures.Of(method)) is not null)
+            target = ObjectForm.Of(targetType!, used, thisType);
+        if (target is { IsEmpty: true })
+            target = null;
         using PayloadWriter writer = new();
         writer.WriteString(name);
         writer.WriteUnmanaged(method.Module.ModuleVersionId);
@@ -116,27 +125,24 @@ internal sealed class FunctionReference
         writer.WriteUnmanaged(hasResult);
         if (hasResult)
             TypeReference.Write(writer, call.ResultType);
-        writer.WriteByte((byte)kind);
-        if (kind != TargetKind.None)
-            TypeReference.Write(writer, function.Target!.GetType());
-        if (kind == TargetKind.Fields)
-            Codec<int[]?>.Instance.Write(writer, used?.ToArray());
-        return new FunctionReference(name, writer.WrittenSpan.ToArray(), kind, fields, codec);
-    }
-
-    private static (TargetKind Kind, FieldwiseCopier? Fields, Codec? Codec) KindOf(object? target, HashSet<int>? used)
-    {
-        if (target is null)
-            return (TargetKind.None, null, null);
-        Type type = target.GetType();
-        if (FieldwiseCopier.Applies(type))
+        writer.WriteByte((byte)(targetType is null ? TargetKind.None : target is null ? TargetKind.Stateless : TargetKind.Object));
+        if (targetType is not null)
+            TypeReference.Write(writer, targetType);
+        if (target is not null)
         {
-            FieldwiseCopier fields = new(type, used);
-            return fields.IsEmpty ? (TargetKind.Stateless, null, null) : (TargetKind.Fields, fields, null);
+            Codec<int[]?>.Instance.Write(writer, used?.ToArray());
+            TypeReference.WriteMany(writer, thisType is null ? [] : [thisType]);
         }
 
-        return (TargetKind.Value, null, Codec.For(type));
+        Type?[] types = [declaring, function.GetType(), call.ResultType, targetType, thisType];
+        return new FunctionReference(name, writer.WrittenSpan.ToArray(), target, [.. types.OfType<Type>(), .. methodArguments, .. call.ArgumentsType.GetGenericArguments()]);
     }
+
+    private static IEnumerable<Assembly> AssembliesOf(Type type) =>
+        type.HasElementType ? AssembliesOf(type.GetElementType()!) : [type.Assembly, .. type.GetGenericArguments().SelectMany(AssembliesOf)];
+
+    /// <summary>Which changed assembly the function may get to, as of the given number of updates.</summary>
+    private sealed record Staleness(int Version, string? Changed);
 }
 
 /// <summary>
@@ -163,14 +169,16 @@ internal abstract class ResolvedFunction(string name)
             Type result = reader.ReadUnmanaged<bool>() ? TypeReference.Read(ref reader) : typeof(NoResult);
             TargetKind kind = (TargetKind)reader.ReadByte();
             Type? target = kind == TargetKind.None ? null : TypeReference.Read(ref reader);
-            FieldwiseCopier? fields = kind == TargetKind.Fields
-                ? new FieldwiseCopier(target!, Codec<int[]?>.Instance.Read(ref reader)?.ToHashSet())
-                : null;
+            ObjectForm? form = null;
+            if (kind == TargetKind.Object)
+            {
+                HashSet<int>? used = Codec<int[]?>.Instance.Read(ref reader)?.ToHashSet();
+                form = ObjectForm.Of(target!, used, TypeReference.ReadMany(ref reader) is [{ } thisType] ? thisType : null);
+            }
 
             if (declaring.Module.ModuleVersionId != build)
             {
-                throw new FunctionNotFoundException(
-                    $"'{name}' can't be found: this process loaded another build of {declaring.Module.Assembly.GetName().Name} from {declaring.Module.Assembly.Location}. Were its files replaced while the program ran?");
+                throw new FunctionNotFoundException($"'{name}' can't be found: {TypeReference.OtherBuild(declaring.Assembly, build)}");
             }
 
             Type argumentsType = arguments.Length switch
@@ -185,14 +193,13 @@ internal abstract class ResolvedFunction(string name)
                 name,
                 FindMethod(declaring, token, methodArguments),
                 delegateType,
-                kind,
                 target,
-                fields)!;
+                form)!;
         }
         catch (Exception failure) when (failure is not FunctionNotFoundException)
         {
             Exception reason = failure is TargetInvocationException { InnerException: { } inner } ? inner : failure;
-            throw new FunctionNotFoundException($"'{name}' can't be found in this process: {reason.Message}", reason);
+            throw new FunctionNotFoundException($"'{name}' can't be found in its worker: {reason.Message}", reason);
         }
     }
 
@@ -265,29 +272,34 @@ internal sealed class ResolvedFunction<TArguments, TResult> : ResolvedFunction
 {
     private readonly MethodInfo method;
     private readonly Type delegateType;
-    private readonly TargetKind targetKind;
-    private readonly Type? targetType;
-    private readonly FieldwiseCopier? targetFields;
+    private readonly ObjectForm? target;
     private readonly Delegate? shared;
     private readonly bool takesToken;
+    private Binding binding;
 
-    public ResolvedFunction(string name, MethodInfo method, Type delegateType, TargetKind targetKind, Type? targetType, FieldwiseCopier? targetFields)
+    public ResolvedFunction(string name, MethodInfo method, Type delegateType, Type? targetType, ObjectForm? target)
         : base(name)
     {
         this.method = method;
         this.delegateType = delegateType;
-        this.targetKind = targetKind;
-        this.targetType = targetType;
-        this.targetFields = targetFields;
+        this.target = target;
 
         // A token among the arguments is the payload's business; this is about the one that comes beside them.
         takesToken = method.GetParameters() is [.., { ParameterType: { } last }] && last == typeof(CancellationToken);
-        shared = targetKind switch
-        {
-            TargetKind.None => Delegate.CreateDelegate(delegateType, method),
-            TargetKind.Stateless => Delegate.CreateDelegate(delegateType, RuntimeHelpers.GetUninitializedObject(targetType!), method),
-            _ => null,
-        };
+        if (targetType is null)
+            shared = Delegate.CreateDelegate(delegateType, firstArgument: null, method);
+        else if (target is null)
+            shared = Bind(RuntimeHelpers.GetUninitializedObject(targetType));
+    }
+
+    /// <summary>How a delegate to the very method is made, which is known from the first on.</summary>
+    private enum Binding : byte
+    {
+        Unknown,
+        ByMethod,
+
+        /// <summary>A virtual method that the target's class overrides, as in <c>base.Method</c>: bound like any other, the override would run.</summary>
+        ByPointer,
     }
 
     public override ValueTask<OutcomeKind> RunAsync(ReadOnlyMemory<byte> payload, TransferContext context, PayloadWriter answer, ICallObserver? observer)
@@ -297,7 +309,7 @@ internal sealed class ResolvedFunction<TArguments, TResult> : ResolvedFunction
         try
         {
             PayloadReader reader = new(payload, context);
-            function = shared ?? Delegate.CreateDelegate(delegateType, ReadTarget(ref reader)!, method);
+            function = shared ?? Bind(target!.Read(ref reader));
             arguments = TArguments.Read(ref reader);
         }
         catch (Exception failure)
@@ -364,9 +376,27 @@ internal sealed class ResolvedFunction<TArguments, TResult> : ResolvedFunction
     private static OutcomeKind DescribeSeries(Exception failure, TransferContext context, PayloadWriter answer) =>
         CallRunner.Describe(failure is UnsendableValueException or PayloadTooLargeException ? Unsendable(failure) : failure, context, answer);
 
-    private object? ReadTarget(ref PayloadReader reader) => targetKind == TargetKind.Fields
-        ? targetFields!.Read(ref reader)
-        : Codec.For(targetType!).ReadObject(ref reader);
+    // What the caller's delegate runs is its Method, whatever the target's class makes of a method of that name.
+    private Delegate Bind(object bound)
+    {
+        if (binding != Binding.ByPointer)
+        {
+            Delegate function = Delegate.CreateDelegate(delegateType, bound, method);
+            if (binding == Binding.ByMethod || !method.IsVirtual || Runs(function))
+            {
+                binding = Binding.ByMethod;
+                return function;
+            }
+        }
+
+        Delegate exact = (Delegate)Activator.CreateInstance(delegateType, bound, method.MethodHandle.GetFunctionPointer())!;
+        if (binding == Binding.Unknown && !Runs(exact))
+            throw new FunctionNotFoundException($"'{Name}' is overridden in {TypeNames.Of(bound.GetType())} and can't be called by itself here; call it from a method of another name.");
+        binding = Binding.ByPointer;
+        return exact;
+    }
+
+    private bool Runs(Delegate function) => function.Method.HasSameMetadataDefinitionAs(method) && function.Method.DeclaringType == method.DeclaringType;
 
     private static async ValueTask<OutcomeKind> AwaitAndWrite(ValueTask<TResult> pending, TransferContext context, PayloadWriter answer)
     {

@@ -1,3 +1,4 @@
+using ManyHands.Platform;
 using ManyHands.Serialization;
 
 namespace ManyHands.Calls;
@@ -9,6 +10,7 @@ internal abstract class PendingCall
     private Queue<Action>? reports;
     private bool reporting;
     private Action? completion;
+    private Exception? lostReport;
     private EncodedPayload payload;
     private int settled;
 
@@ -44,7 +46,10 @@ internal abstract class PendingCall
     public abstract Exception? Failure { get; }
 
     /// <summary>Calls back when the call is completed, on the completing thread or a thread of the pool.</summary>
-    public abstract void WhenCompleted(Action<PendingCall, object> callback, object state);
+    /// <param name="callback">What to do.</param>
+    /// <param name="state">For it.</param>
+    /// <param name="failed">Called as well if that throws.</param>
+    public abstract void WhenCompleted(Action<PendingCall, object> callback, object state, Action<object, Exception> failed);
 
     /// <summary>Gives the buffer back once the call can no longer be moved to another worker.</summary>
     public void ReleasePayload() => EncodedPayload.Release(ref payload);
@@ -55,11 +60,22 @@ internal abstract class PendingCall
 
     public abstract void SetCanceled();
 
-    /// <summary>Hands a progress report on, in order, on a thread of the pool: never on the thread that reads from the worker.</summary>
+    /// <summary>Hands a progress report on, in order, on a thread of the pool: never on the thread that reads from the worker. One that can't be read fails the call when it ends.</summary>
     public void Report(int number, ReadOnlyMemory<byte> encoded)
     {
-        PayloadReader reader = new(encoded);
-        if (receivers?.ReadReport(number, ref reader) is not { } report)
+        Action? report;
+        try
+        {
+            PayloadReader reader = new(encoded);
+            report = receivers?.ReadReport(number, ref reader);
+        }
+        catch (Exception reason)
+        {
+            LoseReport(reason);
+            return;
+        }
+
+        if (report is null)
             return;
         lock (this)
         {
@@ -69,8 +85,17 @@ internal abstract class PendingCall
             reporting = true;
         }
 
-        ThreadPool.UnsafeQueueUserWorkItem(static call => call.DeliverReports(), this, preferLocal: false);
+        Guarded.Queue(GuardedEntry.Progress, this, static call => call.DeliverReports(), static call => $"the progress of {call.Name}, which fails", static (call, unforeseen) => call.DropReports(unforeseen));
     }
+
+    /// <summary>A report didn't come through. The call goes on; but it isn't one with a result any more.</summary>
+    public void LoseReport(Exception reason) => Interlocked.CompareExchange(ref lostReport, CallOutcome.UnreadableReport(Name, reason), null);
+
+    /// <summary>The call runs again, and with it comes every report.</summary>
+    public void ForgetLostReport() => Volatile.Write(ref lostReport, null);
+
+    /// <summary>What a call comes to that has a result but lost a report; null if it didn't.</summary>
+    protected Exception? LostReport => Volatile.Read(ref lostReport);
 
     protected bool HasReports => Volatile.Read(ref reports) is not null;
 
@@ -87,6 +112,21 @@ internal abstract class PendingCall
         }
 
         complete();
+    }
+
+    private void DropReports(Exception unforeseen)
+    {
+        LoseReport(unforeseen);
+        Action? complete;
+        lock (this)
+        {
+            reports!.Clear();
+            reporting = false;
+            complete = completion;
+            completion = null;
+        }
+
+        complete?.Invoke();
     }
 
     private void DeliverReports()
@@ -135,12 +175,12 @@ internal sealed class PendingCall<TResult>(FunctionReference function, Call call
         _ => null,
     };
 
-    public override void WhenCompleted(Action<PendingCall, object> callback, object state)
+    public override void WhenCompleted(Action<PendingCall, object> callback, object state, Action<object, Exception> failed)
     {
         if (IsCompleted)
             callback(this, state);
         else
-            outcome.Task.GetAwaiter().UnsafeOnCompleted(() => callback(this, state));
+            Guarded.OnEnded(GuardedEntry.CallCompletion, outcome.Task, this, call => callback(call, state), static call => $"the end of {call.Name}", (_, unforeseen) => failed(state, unforeseen));
     }
 
     public override void SetResult(ReadOnlyMemory<byte> encoded)
@@ -157,7 +197,9 @@ internal sealed class PendingCall<TResult>(FunctionReference function, Call call
             return;
         }
 
-        if (HasReports)
+        if (LostReport is { } lost)
+            SetException(lost);
+        else if (HasReports)
             SetResultAfterReports(value);
         else
             outcome.TrySetResult(value);
@@ -168,5 +210,11 @@ internal sealed class PendingCall<TResult>(FunctionReference function, Call call
     public override void SetCanceled() => CompleteAfterReports(() => outcome.TrySetCanceled(Token));
 
     // Apart, so that only calls with reports pay for the closure.
-    private void SetResultAfterReports(TResult value) => CompleteAfterReports(() => outcome.TrySetResult(value));
+    private void SetResultAfterReports(TResult value) => CompleteAfterReports(() =>
+    {
+        if (LostReport is { } lost)
+            outcome.TrySetException(lost);
+        else
+            outcome.TrySetResult(value);
+    });
 }

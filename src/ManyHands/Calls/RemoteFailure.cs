@@ -1,3 +1,5 @@
+using System.Collections;
+using System.Diagnostics.CodeAnalysis;
 using System.Runtime.ExceptionServices;
 using ManyHands.Serialization;
 
@@ -7,11 +9,46 @@ namespace ManyHands.Calls;
 /// Exceptions on their way back: read in the worker without trusting them (their getters may throw, their texts may be huge), rebuilt in
 /// the caller without loading anything that the worker names.
 /// </summary>
+/// <remarks>
+/// What is too much is left out, and says so in its place: texts end in their length, and an exception of the type <see cref="LeftOut"/> stands for inner ones beyond the bounds.
+/// </remarks>
 internal static class RemoteFailure
 {
-    private const int DeepestInner = 16;
-    private const int MostInner = 64;
-    private const int LongestText = 64 * 1024;
+    /// <summary>How many levels of inner exceptions travel.</summary>
+    public const int DeepestInner = 16;
+
+    /// <summary>How many inner exceptions of one exception travel.</summary>
+    public const int MostInner = 64;
+
+    /// <summary>How many exceptions travel in all, placeholders apart.</summary>
+    public const int MostExceptions = 512;
+
+    /// <summary>How many characters of a text travel, and at most half of what is left of <see cref="LongestInAll"/>.</summary>
+    public const int LongestText = 64 * 1024;
+
+    /// <summary>How many characters of all texts of a failure travel, but for the first <see cref="ShortText"/> of each.</summary>
+    public const int LongestInAll = 1024 * 1024;
+
+    /// <summary>How many characters of a text travel in any case.</summary>
+    public const int ShortText = 64;
+
+    /// <summary>How many entries of <see cref="Exception.Data"/> travel.</summary>
+    public const int MostData = 32;
+
+    private const string LeftOut = "(left out)";
+    private const int MostCounted = 100_000;
+    private const int DeepestRead = DeepestInner + 1;
+    private static readonly nint PlainMessage = typeof(Exception).GetProperty(nameof(Exception.Message))!.GetMethod!.MethodHandle.GetFunctionPointer();
+
+    private enum DataKind : byte
+    {
+        Null,
+        Text,
+        Boolean,
+        Int32,
+        Int64,
+        Double,
+    }
 
 #pragma warning disable CA2201 // These types aren't thrown of our own accord: a worker's function threw them, and its caller gets what it threw.
     /// <summary>The exceptions of .NET that are rebuilt as themselves: their public constructors take all that matters.</summary>
@@ -59,16 +96,36 @@ internal static class RemoteFailure
     };
 #pragma warning restore CA2201
 
-    public static void Write(PayloadWriter writer, Exception exception) => Write(writer, exception, depth: 0);
+    public static void Write(PayloadWriter writer, Exception exception)
+    {
+        Budget budget = new();
+        Write(writer, exception, budget, depth: 0);
+    }
 
     /// <summary>Rebuilds the exception, with the worker's stack in front of whatever stack it gets here.</summary>
     public static Exception Read(ref PayloadReader reader) => Read(ref reader, depth: 0);
 
-    private static void Write(PayloadWriter writer, Exception exception, int depth)
+    private static void Write(PayloadWriter writer, Exception exception, Budget budget, int depth)
     {
-        writer.WriteString(exception.GetType().FullName ?? exception.GetType().Name);
-        writer.WriteString(Text(() => exception.Message) ?? "(the exception's message could not be read)");
-        writer.WriteString(Stack(exception));
+        budget.Exceptions--;
+        Exception[] inner = InnerOf(exception);
+        WriteOwn(writer, exception, budget);
+        int count = writer.Length;
+        writer.WriteUnmanaged(0);
+        int sent = 0;
+        while (sent < inner.Length && sent < MostInner && depth < DeepestInner && budget.Exceptions > 0)
+            Write(writer, inner[sent++], budget, depth + 1);
+        bool isWhole = sent == inner.Length;
+        if (!isWhole)
+            WritePlaceholder(writer, inner.AsSpan(sent));
+        writer.PatchInt32(count, isWhole ? sent : sent + 1);
+    }
+
+    private static void WriteOwn(PayloadWriter writer, Exception exception, Budget budget)
+    {
+        writer.WriteString(budget.Cut(exception.GetType().FullName ?? exception.GetType().Name));
+        writer.WriteString(Text(() => MessageOf(exception), budget) ?? "(the exception has no message)");
+        writer.WriteString(Text(() => exception is RemoteException { RemoteStackTrace: { } remote } ? remote : exception.StackTrace, budget));
         writer.WriteUnmanaged(exception.HResult);
         writer.WriteString(Text(() => exception switch
         {
@@ -77,25 +134,97 @@ internal static class RemoteFailure
             ObjectDisposedException disposed => disposed.ObjectName,
             RemoteException remote => remote.RemoteType,
             _ => null,
-        }));
-        writer.WriteString(Text(() => exception is ArgumentOutOfRangeException range ? range.ActualValue?.ToString() : null));
+        }, budget));
+        writer.WriteString(Text(() => exception is ArgumentOutOfRangeException range ? range.ActualValue?.ToString() : null, budget));
+        WriteData(writer, exception, budget);
+    }
 
-        Exception[] inner = exception switch
+    // An exception like the others, so that who reads the inner ones meets it in their place.
+    private static void WritePlaceholder(PayloadWriter writer, ReadOnlySpan<Exception> left)
+    {
+        int count = Count(left);
+        writer.WriteString(LeftOut);
+        writer.WriteString(
+            $"{(count >= MostCounted ? "more than " : "")}{count:N0} more inner {(count == 1 ? "exception was" : "exceptions were")} left out on the way from the worker: "
+            + $"{MostInner} of one exception, {DeepestInner} levels and {MostExceptions} in all travel. The first of them: {left[0].GetType().FullName}");
+        writer.WriteString(null);
+        writer.WriteUnmanaged(0);
+        writer.WriteString(null);
+        writer.WriteString(null);
+        writer.WriteUnmanaged(0);
+        writer.WriteUnmanaged(0);
+    }
+
+    private static int Count(ReadOnlySpan<Exception> exceptions)
+    {
+        Stack<Exception> open = new(exceptions.ToArray());
+        int count = 0;
+        while (count < MostCounted && open.TryPop(out Exception? one))
         {
-            _ when depth >= DeepestInner => [],
-            AggregateException aggregate => [.. aggregate.InnerExceptions],
-            { InnerException: { } one } => [one],
-            _ => [],
-        };
-        int count = Math.Min(inner.Length, MostInner);
-        writer.WriteUnmanaged(count);
-        for (int i = 0; i < count; i++)
-            Write(writer, inner[i], depth + 1);
+            count++;
+            Array.ForEach(InnerOf(one), open.Push);
+        }
+
+        return count;
+    }
+
+    private static Exception[] InnerOf(Exception exception) => exception switch
+    {
+        AggregateException aggregate => [.. aggregate.InnerExceptions],
+        { InnerException: { } one } => [one],
+        _ => [],
+    };
+
+    private static void WriteData(PayloadWriter writer, Exception exception, Budget budget)
+    {
+        List<(string Key, object? Value)> entries = [];
+        try
+        {
+            foreach (DictionaryEntry entry in exception.Data)
+            {
+                if (entries.Count == MostData)
+                {
+                    entries.Add((LeftOut, $"{exception.Data.Count - MostData:N0} more entries of {exception.Data.Count:N0}"));
+                    break;
+                }
+
+                entries.Add((Text(entry.Key.ToString, budget) ?? "", entry.Value));
+            }
+        }
+        catch (Exception failure)
+        {
+            entries.Add((LeftOut, $"(could not be read: {failure.GetType().Name})"));
+        }
+
+        writer.WriteUnmanaged(entries.Count);
+        foreach ((string key, object? value) in entries)
+        {
+            writer.WriteString(key);
+            WriteDataValue(writer, value, budget);
+        }
+    }
+
+    private static void WriteDataValue(PayloadWriter writer, object? value, Budget budget)
+    {
+        switch (value)
+        {
+            case null: Kind(DataKind.Null); break;
+            case bool one: Kind(DataKind.Boolean); writer.WriteByte(one ? (byte)1 : (byte)0); break;
+            case int one: Kind(DataKind.Int32); writer.WriteUnmanaged(one); break;
+            case long one: Kind(DataKind.Int64); writer.WriteUnmanaged(one); break;
+            case double one: Kind(DataKind.Double); writer.WriteUnmanaged(one); break;
+            case string text: Kind(DataKind.Text); writer.WriteString(budget.Cut(text)); break;
+
+            // Of all else a text that says what it was.
+            default: Kind(DataKind.Text); writer.WriteString(Text(() => $"{value} ({value.GetType().FullName})", budget)); break;
+        }
+
+        void Kind(DataKind kind) => writer.WriteByte((byte)kind);
     }
 
     private static Exception Read(ref PayloadReader reader, int depth)
     {
-        if (depth > DeepestInner)
+        if (depth > DeepestRead)
             throw new InvalidPayloadException("An exception with more levels of inner exceptions than any is written with.");
         string type = reader.ReadRequiredString();
         string message = reader.ReadRequiredString();
@@ -103,6 +232,9 @@ internal static class RemoteFailure
         int hresult = reader.ReadUnmanaged<int>();
         string? detail = reader.ReadString();
         string? actualValue = reader.ReadString();
+        (string Key, object? Value)[] data = new (string, object?)[reader.ReadCount(bytesEach: sizeof(int) + sizeof(byte))];
+        for (int i = 0; i < data.Length; i++)
+            data[i] = (reader.ReadRequiredString(), ReadDataValue(ref reader));
         Exception[] inner = new Exception[reader.ReadCount(bytesEach: 16)];
         for (int i = 0; i < inner.Length; i++)
             inner[i] = Read(ref reader, depth + 1);
@@ -110,18 +242,32 @@ internal static class RemoteFailure
         Exception rebuilt = Rebuild(type, message, stack, detail, actualValue, inner);
         if (rebuilt is not RemoteException)
             rebuilt.HResult = hresult;
+        foreach ((string key, object? value) in data)
+            rebuilt.Data[key] = value;
         if (!string.IsNullOrEmpty(stack))
             ExceptionDispatchInfo.SetRemoteStackTrace(rebuilt, stack + Environment.NewLine + "--- End of the stack in the worker ---");
         return rebuilt;
     }
 
+    private static object? ReadDataValue(ref PayloadReader reader) => (DataKind)reader.ReadByte() switch
+    {
+        DataKind.Null => null,
+        DataKind.Text => reader.ReadString(),
+        DataKind.Boolean => reader.ReadByte() != 0,
+        DataKind.Int32 => reader.ReadUnmanaged<int>(),
+        DataKind.Int64 => reader.ReadUnmanaged<long>(),
+        DataKind.Double => reader.ReadUnmanaged<double>(),
+        DataKind unknown => throw new InvalidPayloadException($"An entry of an exception's data of the unknown kind {(byte)unknown}."),
+    };
+
     private static Exception Rebuild(string type, string message, string? stack, string? detail, string? actualValue, Exception[] inner)
     {
-        Exception? first = inner.Length > 0 ? inner[0] : null;
+        // Types derived from AggregateException are among those that aren't rebuilt; their inner exceptions are.
+        Exception? first = inner.Length > 1 ? new AggregateException(inner) : inner.Length > 0 ? inner[0] : null;
         switch (type)
         {
             case "System.AggregateException":
-                return new AggregateException(WithoutInnerMessages(message, inner), inner);
+                return new AggregateException(message, inner);
             case "System.ArgumentException":
                 return Argument((m, p) => new ArgumentException(m, p, first), m => new ArgumentException(m, first));
             case "System.ArgumentNullException":
@@ -152,34 +298,16 @@ internal static class RemoteFailure
         }
     }
 
-    // An AggregateException's message ends with "(first message) (second message)", which its constructor will add again.
-    private static string WithoutInnerMessages(string message, Exception[] inner)
-    {
-        // As they were where it was thrown; or, if it has crossed a boundary before, as they are since.
-        string first = string.Concat(inner.Select(one => $" ({(one is RemoteException remote ? remote.RemoteMessage : one.Message)})"));
-        string later = string.Concat(inner.Select(one => $" ({one.Message})"));
-        foreach (string suffix in (string[])[first, later])
-        {
-            if (suffix.Length > 0 && message.EndsWith(suffix, StringComparison.Ordinal))
-                return message[..^suffix.Length];
-        }
-
-        return message;
-    }
-
-    private static string? Stack(Exception exception)
-    {
-        if (exception is RemoteException { RemoteStackTrace: { } remote })
-            return Cut(remote);
-        return Text(() => exception.StackTrace);
-    }
+    // An AggregateException's message ends with those of its inner exceptions, which the constructor adds again. What it was given is what its base class says.
+    private static unsafe string MessageOf(Exception exception) =>
+        exception.GetType() == typeof(AggregateException) ? ((delegate*<Exception, string>)PlainMessage)(exception) : exception.Message;
 
     // The exception is user code: any of its properties may throw, or return more than anyone wants to read.
-    private static string? Text(Func<string?> read)
+    private static string? Text(Func<string?> read, Budget budget)
     {
         try
         {
-            return Cut(read());
+            return budget.Cut(read());
         }
         catch (Exception failure)
         {
@@ -187,6 +315,22 @@ internal static class RemoteFailure
         }
     }
 
-    private static string? Cut(string? text) =>
-        text is { Length: > LongestText } ? string.Concat(text.AsSpan(0, LongestText), $"… ({text.Length:N0} characters in all)") : text;
+    /// <summary>How much of a failure may still be written.</summary>
+    private sealed class Budget
+    {
+        private int characters = LongestInAll;
+
+        public int Exceptions { get; set; } = MostExceptions;
+
+        [return: NotNullIfNotNull(nameof(text))]
+        public string? Cut(string? text)
+        {
+            if (text is null)
+                return null;
+            int longest = Math.Clamp(characters / 2, ShortText, LongestText);
+            string cut = text.Length > longest ? string.Concat(text.AsSpan(0, longest), $"… ({text.Length:N0} characters in all)") : text;
+            characters = Math.Max(0, characters - cut.Length);
+            return cut;
+        }
+    }
 }

@@ -17,7 +17,7 @@ internal static class TypeReference
 
     private enum Form : byte
     {
-        /// <summary>By its assembly-qualified name: arrays, pointers and whatever else is built from types.</summary>
+        /// <summary>By its assembly-qualified name: whatever else is built from types.</summary>
         Name,
 
         /// <summary>By assembly and metadata token, the quick way: finding a type by name costs a child milliseconds of compiling the parser of names.</summary>
@@ -25,6 +25,9 @@ internal static class TypeReference
 
         /// <summary>A generic type's definition, then its arguments.</summary>
         Constructed,
+
+        /// <summary>An array: its rank, 0 for the ordinary one, then the type of its elements.</summary>
+        Array,
     }
 
     public static void Write(PayloadWriter writer, Type type)
@@ -36,6 +39,14 @@ internal static class TypeReference
             writer.WriteByte((byte)Form.Constructed);
             Write(writer, type.GetGenericTypeDefinition());
             WriteMany(writer, type.GetGenericArguments());
+            return;
+        }
+
+        if (type.IsArray)
+        {
+            writer.WriteByte((byte)Form.Array);
+            writer.WriteByte((byte)(type.IsSZArray ? 0 : type.GetArrayRank()));
+            Write(writer, type.GetElementType()!);
             return;
         }
 
@@ -70,6 +81,13 @@ internal static class TypeReference
             return definition.MakeGenericType(ReadMany(ref reader));
         }
 
+        if (form == Form.Array)
+        {
+            byte rank = reader.ReadByte();
+            Type element = Read(ref reader);
+            return rank == 0 ? element.MakeArrayType() : element.MakeArrayType(rank);
+        }
+
         string file = reader.ReadRequiredString();
         string name = reader.ReadRequiredString();
         if (form == Form.Name)
@@ -80,11 +98,18 @@ internal static class TypeReference
         string fullName = reader.ReadRequiredString();
         Assembly assembly = name == CoreLibrary ? typeof(object).Assembly : LoadAssembly(new AssemblyName { Name = name }, file);
 
-        // In another build the token may be another type's; whether it will do is the caller's to decide.
-        return assembly.ManifestModule.ModuleVersionId == build
-            ? assembly.ManifestModule.ResolveType(token)
-            : assembly.GetType(fullName, throwOnError: true)!;
+        if (assembly.ManifestModule.ModuleVersionId == build)
+            return assembly.ManifestModule.ResolveType(token);
+
+        // Of .NET itself a later patch will do. Of anything else, values would be read as what they aren't.
+        return FrameworkAssemblies.Has(assembly)
+            ? assembly.GetType(fullName, throwOnError: true)!
+            : throw new FunctionNotFoundException($"{fullName} is another type there: {OtherBuild(assembly, build)}");
     }
+
+    /// <summary>What to say of an assembly that isn't the caller's.</summary>
+    public static string OtherBuild(Assembly assembly, Guid wanted) =>
+        $"the caller runs build {wanted} of {assembly.GetName().Name}, and its worker has loaded build {assembly.ManifestModule.ModuleVersionId} from {assembly.Location}. Its file was replaced while the program ran; restart the program.";
 
     public static Type[] ReadMany(ref PayloadReader reader)
     {

@@ -31,7 +31,7 @@ internal abstract class ClientSession(string name, HostedObjects objects, int mo
                 return true;
             case MessageKind.Cancel:
                 if (waitingById.TryGetValue(reader.ReadUnmanaged<uint>(), out ClientRequest? request))
-                    request.Target?.Withdraw(request, WithdrawalReason.Canceled);
+                    request.Withdraw(WithdrawalReason.Canceled);
                 return true;
             case MessageKind.Received:
                 Arrived(reader.ReadUnmanaged<long>());
@@ -49,16 +49,10 @@ internal abstract class ClientSession(string name, HostedObjects objects, int mo
         uint id = reader.ReadUnmanaged<uint>();
         int number = reader.ReadUnmanaged<int>();
         Operation operation = (Operation)reader.ReadByte();
-        long milliseconds = reader.ReadUnmanaged<long>();
+        TimeSpan timeout = WireNumber.ReadWait(ref reader);
         long arrived = reader.ReadUnmanaged<long>();
         Arrived(arrived);
 
-        TimeSpan timeout = milliseconds switch
-        {
-            < 0 => Timeout.InfiniteTimeSpan,
-            > int.MaxValue => Timeout.InfiniteTimeSpan,
-            _ => TimeSpan.FromMilliseconds(milliseconds),
-        };
         ClientRequest request = new(this, id, operation, timeout);
         try
         {
@@ -75,6 +69,10 @@ internal abstract class ClientSession(string name, HostedObjects objects, int mo
         {
             request.Refuse(FailureKind.BadRequest, damage.Message);
         }
+        catch (Exception reason)
+        {
+            request.Fail(reason);
+        }
     }
 
     private void HandleOwn(ClientRequest request, ref PayloadReader body)
@@ -82,7 +80,7 @@ internal abstract class ClientSession(string name, HostedObjects objects, int mo
         switch (request.Operation)
         {
             case Operation.Open:
-                ObjectKind kind = (ObjectKind)body.ReadByte();
+                ObjectKind kind = WireNumber.ReadEnum<ObjectKind>(ref body);
                 string name = body.ReadRequiredString();
                 string typeName = body.ReadRequiredString();
                 if (objects.Find(name, kind, typeName, out FailureKind failure, out string message) is not { } found)

@@ -1,5 +1,8 @@
 using System.Net;
 using System.Net.Sockets;
+using System.Runtime.Versioning;
+using ManyHands.Platform;
+using Microsoft.Win32.SafeHandles;
 
 namespace ManyHands.Managers;
 
@@ -18,11 +21,15 @@ internal static class Listening
             : new(endPoint.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
         try
         {
+            string? bound = null;
             if (endPoint is UnixDomainSocketEndPoint unix)
-                BindFile(socket, unix, out path);
+                BindFile(socket, unix, out bound);
             else
                 socket.Bind(endPoint);
             socket.Listen(Backlog);
+
+            // Only now is it one's own: what stands there otherwise is somebody else's, which nobody here may remove.
+            path = bound;
             return socket;
         }
         catch (SocketException reason)
@@ -76,6 +83,10 @@ internal static class Listening
     {
         if (!File.Exists(path))
             return;
+
+        // To connect to a file that is no socket is refused like a connection to a socket where nobody listens.
+        if (OperatingSystem.IsLinux() && !IsSocket(path))
+            throw new IOException($"'{path}' is there already, and is no socket. Take another path, or remove it.");
         using Socket probe = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         try
         {
@@ -91,5 +102,12 @@ internal static class Listening
         }
 
         throw new IOException($"'{path}' is there already, and is in use or no socket. Take another path, or remove it.");
+    }
+
+    [SupportedOSPlatform("linux")]
+    private static bool IsSocket(string path)
+    {
+        using SafeFileHandle file = Linux.TryOpenAt(null, path, Linux.OpenPathOnly | Linux.OpenNoFollow, 0, out int error) ?? throw Linux.Failure($"Looking at {path}", error);
+        return Linux.Status(file).IsSocket;
     }
 }

@@ -5,6 +5,7 @@ using System.Net.Sockets;
 using System.Security.Authentication;
 using System.Security.Cryptography;
 using ManyHands.Managers;
+using ManyHands.Platform;
 using ManyHands.Serialization;
 
 namespace ManyHands;
@@ -139,7 +140,7 @@ public sealed partial class ManagerClient : IAsyncDisposable
             await Task.Run(last.Dispose).ConfigureAwait(false);
 
         closing.Dispose();
-        StateChanged?.Invoke(ManagerClientState.Closed, null);
+        Tell(ManagerClientState.Closed, null);
     }
 
     /// <summary>The manager's object of that name, the same for all who ask.</summary>
@@ -317,12 +318,12 @@ public sealed partial class ManagerClient : IAsyncDisposable
                 request.Refuse(new ConnectionLostException($"The connection to the manager at {EndPoint} was lost before the answer to {request.Operation} of {request.Target} came; whether it was done isn't known. {reason?.Message}", reason));
         }
 
-        _ = Task.Run(lost.Dispose);
+        Guarded.Queue(GuardedEntry.ManagerClient, lost, static lost => lost.Dispose(), static _ => "what a lost connection to a manager leaves behind");
     }
 
     private async Task ReconnectAsync(Exception? reason)
     {
-        StateChanged?.Invoke(ManagerClientState.Reconnecting, reason);
+        Tell(ManagerClientState.Reconnecting, reason);
         long startedAt = Stopwatch.GetTimestamp();
         TimeSpan pause = FirstPause;
         while (options.ReconnectTimeout == Timeout.InfiniteTimeSpan || Stopwatch.GetElapsedTime(startedAt) < options.ReconnectTimeout)
@@ -332,17 +333,19 @@ public sealed partial class ManagerClient : IAsyncDisposable
                 ClientConnection opened = await OpenAsync(closing.Token).ConfigureAwait(false);
                 Interlocked.Increment(ref reconnects);
                 Begin(opened);
-                StateChanged?.Invoke(ManagerClientState.Connected, null);
+                Tell(ManagerClientState.Connected, null);
                 return;
             }
-            catch (OperationCanceledException)
+            catch (OperationCanceledException) when (closing.IsCancellationRequested)
             {
                 return;
             }
-            catch (Exception failure) when (failure is ConnectionLostException or ManagerException)
+            catch (Exception failure)
             {
-                // A wrong key too: a manager that starts on the port again may have been another program for a moment.
+                // A wrong key too: a manager that starts on the port again may have been another program for a moment. Whatever it is, callers wait for this.
                 reason = failure;
+                if (failure is not (ConnectionLostException or ManagerException or OperationCanceledException or ObjectDisposedException))
+                    Guarded.Fail(GuardedEntry.ManagerReconnect, this, failure, static client => $"the connection to the manager at {client.EndPoint}, which is tried for again");
             }
 
             // Many clients of one manager must not come all at once.
@@ -362,7 +365,14 @@ public sealed partial class ManagerClient : IAsyncDisposable
 
         foreach (PendingRequest request in waiting)
             request.Refuse(NoConnection(reason));
-        StateChanged?.Invoke(ManagerClientState.Disconnected, reason);
+        Tell(ManagerClientState.Disconnected, reason);
+    }
+
+    /// <summary>Whatever a listener does, the client goes on, and the next listener is told.</summary>
+    private void Tell(ManagerClientState now, Exception? reason)
+    {
+        foreach (Action<ManagerClientState, Exception?> listener in Delegate.EnumerateInvocationList(StateChanged))
+            Guarded.Run(GuardedEntry.ManagerReconnect, (Listener: listener, Now: now, Reason: reason), static one => one.Listener(one.Now, one.Reason), static one => $"a listener of ManagerClient.StateChanged, which was told of {one.Now}");
     }
 
     private ConnectionLostException NoConnection(Exception? reason) =>
@@ -381,7 +391,12 @@ public sealed partial class ManagerClient : IAsyncDisposable
 
             if (connection is { IsOver: false } current)
             {
-                Task.Run(() => Resend(current, request));
+                Guarded.Queue(
+                    GuardedEntry.ManagerAnswer,
+                    (Client: this, Connection: current, Request: request),
+                    static one => one.Client.Resend(one.Connection, one.Request),
+                    static one => $"the request {one.Request.Operation} of {one.Request.Target}, which failed",
+                    static (one, reason) => one.Request.Refuse(reason));
                 return;
             }
 

@@ -6,6 +6,7 @@ using System.Net.Sockets;
 using System.Security.Authentication;
 using System.Security.Cryptography;
 using ManyHands.Managers;
+using ManyHands.Platform;
 using Microsoft.Extensions.Logging;
 
 namespace ManyHands;
@@ -29,7 +30,8 @@ public sealed partial class ManagerServer : IAsyncDisposable
     private readonly ManagerOptions options;
     private readonly StoredBytes bytes;
     private readonly HostedObjects objects;
-    private readonly LocalSession local = new();
+    private readonly StorageWriter? storage;
+    private readonly LocalSession local;
     private readonly ConcurrentDictionary<ServerConnection, bool> connections = new();
     private readonly LinkedList<(Socket Socket, long Since)> handshakes = new();
     private readonly CancellationTokenSource stopping = new();
@@ -55,7 +57,10 @@ public sealed partial class ManagerServer : IAsyncDisposable
         this.options.Validate();
         Key = this.options.Key ?? ManagerKey.Generate();
         bytes = new(this.options.MaxStoredBytes);
-        objects = new(bytes, this.options.Storage);
+        ManagerFaults faults = new(Log);
+        storage = this.options.Storage is { } given ? new(given, Log) : null;
+        objects = new(bytes, storage, faults);
+        local = new(faults);
         EndPoint = this.options.EndPoint;
         if (this.options.Certificate is { } certificate)
             SHA256.HashData(certificate.RawData, binding);
@@ -81,6 +86,7 @@ public sealed partial class ManagerServer : IAsyncDisposable
         })],
         Objects = [.. objects.All.Select(one => new ManagerObjectStatistics { Name = one.Name, Kind = one.Kind.ToString(), TypeName = one.TypeName, Count = one.Count, WaitingRequests = one.Waiting }).OrderBy(one => one.Name, StringComparer.Ordinal)],
         StoredBytes = bytes.Held,
+        StorageFailure = storage?.Failure?.Message,
         AcceptedClients = Interlocked.Read(ref accepted),
         RefusedClients = Interlocked.Read(ref refused),
     };
@@ -158,8 +164,8 @@ public sealed partial class ManagerServer : IAsyncDisposable
             while (Volatile.Read(ref serving) > 0)
                 await Task.Delay(1).ConfigureAwait(false);
             local.End();
-            if (options.Storage is { } storage)
-                await storage.DisposeAsync().ConfigureAwait(false);
+            if (storage is not null)
+                await storage.CloseAsync().ConfigureAwait(false);
         }
         finally
         {
@@ -170,6 +176,19 @@ public sealed partial class ManagerServer : IAsyncDisposable
     }
 
     internal void Log(LogLevel level, string message)
+    {
+        try
+        {
+            Tell(level, message);
+        }
+        catch (Exception failure)
+        {
+            // The application's logger. What it was to be told isn't the worse for it.
+            InternalFaults.Report(GuardedEntry.ManagerConnection, $"the manager's logger, which was told: {message}", failure);
+        }
+    }
+
+    private void Tell(LogLevel level, string message)
     {
         if (options.Logger is { } logger)
 #pragma warning disable CA1848, CA2254 // A few lines per client; each message is its own.
@@ -183,12 +202,20 @@ public sealed partial class ManagerServer : IAsyncDisposable
     {
         while (!stopping.IsCancellationRequested)
         {
-            Socket socket;
             try
             {
-                socket = await listener!.AcceptAsync(stopping.Token).ConfigureAwait(false);
+                FaultPoint.Enter(GuardedEntry.ManagerAccept);
+                Socket socket = await listener!.AcceptAsync(stopping.Token).ConfigureAwait(false);
+                Interlocked.Increment(ref serving);
+                Guarded.Queue(
+                    GuardedEntry.ManagerConnection,
+                    (Server: this, Socket: socket),
+                    static one => _ = one.Server.ServeAsync(one.Socket),
+                    static _ => "a connection that was accepted, and is closed",
+                    static (one, _) => one.Server.EndServing(one.Socket));
+                continue;
             }
-            catch (Exception reason) when (reason is OperationCanceledException or ObjectDisposedException)
+            catch (Exception) when (stopping.IsCancellationRequested)
             {
                 return;
             }
@@ -196,15 +223,17 @@ public sealed partial class ManagerServer : IAsyncDisposable
             {
                 // The connection ended before it was accepted, or there are no descriptors left: those who are there go on.
                 Log(LogLevel.Warning, $"A connection couldn't be accepted: {reason.Message}");
-                await Task.Delay(10, CancellationToken.None).ConfigureAwait(false);
-                continue;
+            }
+            catch (Exception reason)
+            {
+                objects.Faults.Fail(GuardedEntry.ManagerAccept, EndPoint, reason, static endPoint => $"a connection to {endPoint} that was to be accepted; the next is");
             }
 
-            Interlocked.Increment(ref serving);
-            _ = Task.Run(() => ServeAsync(socket));
+            await Task.Delay(10, CancellationToken.None).ConfigureAwait(false);
         }
     }
 
+    /// <summary>Serves a connection from its beginning to its end. Never throws.</summary>
     private async Task ServeAsync(Socket socket)
     {
         LinkedListNode<(Socket, long)>? place = null;
@@ -218,43 +247,68 @@ public sealed partial class ManagerServer : IAsyncDisposable
             (WireStream Stream, string Name)? proved = await ProveAsync(socket).ConfigureAwait(false);
             EndHandshake(place);
             place = null;
-            if (proved is not { } client)
+            if (proved is { } client)
             {
-                throttle.Failed(peer);
-                Interlocked.Increment(ref refused);
-                Log(LogLevel.Warning, $"A connection from {peer} was refused: it didn't show that it has the key.");
+                await ServeClientAsync(client.Stream, client.Name, peer).ConfigureAwait(false);
                 return;
             }
 
-            if (connections.Count >= options.MaxClients)
-            {
-                Interlocked.Increment(ref refused);
-                Log(LogLevel.Warning, $"{client.Name} at {peer} was refused: there are {options.MaxClients:N0} clients already (ManagerOptions.MaxClients).");
-                client.Stream.Dispose();
-                return;
-            }
-
-            using ServerConnection connection = new(client.Name, peer, client.Stream, objects, options);
-            connections[connection] = true;
-            Interlocked.Increment(ref accepted);
-            Log(LogLevel.Information, $"{client.Name} has come from {peer}.");
-            if (stopping.IsCancellationRequested)
-                connection.Stop();
-            await connection.RunAsync().ConfigureAwait(false);
-            connections.TryRemove(connection, out _);
-            Log(LogLevel.Information, $"{client.Name} has gone{(connection.Reason is { } reason ? $": {reason}" : ".")}");
+            throttle.Failed(peer);
+            Interlocked.Increment(ref refused);
+            Log(LogLevel.Warning, $"A connection from {peer} was refused: it didn't show that it has the key.");
         }
-        catch (Exception reason) when (reason is SocketException or IOException or ObjectDisposedException or OperationCanceledException or AuthenticationException or InvalidOperationException)
+        catch (Exception reason)
         {
-            // A stranger that came and went.
             Interlocked.Increment(ref refused);
             throttle.Failed(peer);
+
+            // Anything else is no stranger that came and went.
+            if (reason is not (SocketException or IOException or ObjectDisposedException or OperationCanceledException or AuthenticationException or InvalidOperationException))
+                objects.Faults.Fail(GuardedEntry.ManagerConnection, peer, reason, static peer => $"a connection from {peer}, which was refused");
         }
         finally
         {
             EndHandshake(place);
-            socket.Dispose();
-            Interlocked.Decrement(ref serving);
+            EndServing(socket);
+        }
+    }
+
+    private void EndServing(Socket socket)
+    {
+        socket.Dispose();
+        Interlocked.Decrement(ref serving);
+    }
+
+    /// <summary>Serves a client that has shown that it has the key. Whatever happens, it counts as one only until this ends.</summary>
+    private async Task ServeClientAsync(WireStream stream, string name, EndPoint? peer)
+    {
+        if (connections.Count >= options.MaxClients)
+        {
+            Interlocked.Increment(ref refused);
+            Log(LogLevel.Warning, $"{name} at {peer} was refused: there are {options.MaxClients:N0} clients already (ManagerOptions.MaxClients).");
+            stream.Dispose();
+            return;
+        }
+
+        ServerConnection connection = new(name, peer, stream, objects, options);
+        try
+        {
+            connections[connection] = true;
+            Interlocked.Increment(ref accepted);
+            Log(LogLevel.Information, $"{name} has come from {peer}.");
+            if (stopping.IsCancellationRequested)
+                connection.Stop();
+            await connection.RunAsync().ConfigureAwait(false);
+            Log(LogLevel.Information, $"{name} has gone{(connection.Reason is { } reason ? $": {reason}" : ".")}");
+        }
+        catch (Exception reason)
+        {
+            objects.Faults.Fail(GuardedEntry.ManagerConnection, connection, reason, static connection => $"the connection of {connection}, which was ended");
+        }
+        finally
+        {
+            connections.TryRemove(connection, out _);
+            objects.Faults.Run(GuardedEntry.ManagerConnection, connection, static connection => connection.Dispose(), static connection => $"the end of the connection of {connection}");
         }
     }
 

@@ -17,6 +17,12 @@ public sealed record ManagerStatistics
     /// <summary>How many bytes of data its objects hold together.</summary>
     public required long StoredBytes { get; init; }
 
+    /// <summary>
+    /// Why the storage can't keep what has happened at this moment, such as that its disk is full; null while it can, and without one. Until it can again, which is tried by itself, whatever would change something that is kept is refused with
+    /// <see cref="ManagerError.NotStored"/>.
+    /// </summary>
+    public required string? StorageFailure { get; init; }
+
     /// <summary>How many clients have come so far.</summary>
     public required long AcceptedClients { get; init; }
 

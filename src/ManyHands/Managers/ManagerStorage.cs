@@ -19,10 +19,23 @@ public abstract class ManagerStorage : IAsyncDisposable
     /// <exception cref="IOException">It can't be read, or another manager has it open.</exception>
     internal abstract IReadOnlyList<StoredObject> Load();
 
+    /// <summary>Told, on the storage's own thread, of each change that nobody waits for and that couldn't be kept, with the reason. Must be short. Set before anything is written.</summary>
+    internal Action<StorageChange, Exception>? Lost { get; set; }
+
     /// <summary>
-    /// Keeps a change. Changes are kept in the order of the calls, many in one transaction. Takes as long as an append to memory, unless so many bytes wait to be kept that the storage lets the caller wait for room (<c>ManyHands.Sqlite</c>: 64 MiB); never on the storage's own thread.
+    /// Keeps changes, all of them or none. They are kept in the order of the calls, many calls in one transaction. Takes as long as an append to memory, and never waits, as its callers hold gates; see <see cref="RoomAsync"/>.
     /// </summary>
-    /// <param name="change">What to keep. Its arrays are not changed any more.</param>
-    /// <param name="committed">Called once, on the storage's own thread, when the change will survive the death of the process; with the reason if it can't be kept. Must be short. Null if nobody waits for it.</param>
-    internal abstract void Write(in StorageChange change, Action<Exception?>? committed);
+    /// <param name="changes">What to keep. Their arrays are not changed any more.</param>
+    /// <param name="committed">
+    /// Called once, on the storage's own thread, when the changes will survive the death of the process; with the reason if they can't be kept. Must be short. Null if nobody waits for them; <see cref="Lost"/> then hears of a failure.
+    /// </param>
+    /// <exception cref="Exception">They were not taken, and nobody is called.</exception>
+    internal abstract void WriteAll(ReadOnlySpan<StorageChange> changes, Action<Exception?>? committed);
+
+    /// <summary>Keeps one change.</summary>
+    /// <inheritdoc cref="WriteAll(ReadOnlySpan{StorageChange}, Action{Exception})"/>
+    internal void Write(in StorageChange change, Action<Exception?>? committed) => WriteAll(new ReadOnlySpan<StorageChange>(in change), committed);
+
+    /// <summary>Ends when little enough waits to be kept (<c>ManyHands.Sqlite</c>: less than 64 MiB) for more to be asked for; also when the storage ends. Whoever asks for changes waits for that first, without holding anything.</summary>
+    internal abstract Task RoomAsync();
 }

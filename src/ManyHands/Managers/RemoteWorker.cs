@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using ManyHands.Managers;
+using ManyHands.Platform;
 using ManyHands.Serialization;
 
 namespace ManyHands;
@@ -164,8 +165,10 @@ public sealed class RemoteWorker : IAsyncDisposable
             {
                 await TakeOrdersAsync(own).ConfigureAwait(false);
             }
-            catch (Exception reason) when (IsNoSurprise(reason))
+            catch (Exception reason)
             {
+                await OnSurpriseAsync(reason).ConfigureAwait(false);
+
                 // To the manager this worker is gone, with all that it had; if it isn't yet, it is now.
                 Forsake();
                 await SayLeavingAsync(own, isGone: true).ConfigureAwait(false);
@@ -174,6 +177,15 @@ public sealed class RemoteWorker : IAsyncDisposable
             if (!await JoinAgainAsync().ConfigureAwait(false))
                 return;
         }
+    }
+
+    /// <summary>Tells what nobody foresaw, and doesn't let it come again at once.</summary>
+    private async Task OnSurpriseAsync(Exception reason)
+    {
+        if (IsNoSurprise(reason))
+            return;
+        Guarded.Fail(GuardedEntry.RemoteWorker, this, reason, static worker => $"the worker '{worker.Name}' of the pool '{worker.port.Name}', which gives up what it has and joins again");
+        await Task.Delay(Pause, closing.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
     private static bool IsNoSurprise(Exception reason) => reason is ConnectionLostException or ManagerException or ObjectDisposedException or TimeoutException or OperationCanceledException;
@@ -203,8 +215,10 @@ public sealed class RemoteWorker : IAsyncDisposable
                 await SayLeavingAsync(joined, isGone: true).ConfigureAwait(false);
                 return false;
             }
-            catch (Exception reason) when (IsNoSurprise(reason))
+            catch (Exception reason)
             {
+                await OnSurpriseAsync(reason).ConfigureAwait(false);
+
                 // The client tries for a connection, and gives up now and then; a manager that starts again may not have registered the pool yet.
                 await Task.Delay(Pause, closing.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
@@ -295,17 +309,16 @@ public sealed class RemoteWorker : IAsyncDisposable
         Task said = port.Link.SentAsync();
         if (!said.IsCompleted)
         {
-            _ = BeginLaterAsync(said, calls);
+            Guarded.OnEnded(
+                GuardedEntry.RemoteWorkerCall,
+                said,
+                (Worker: this, Calls: calls),
+                static one => one.Calls.ForEach(one.Worker.Begin),
+                static one => $"calls of the worker '{one.Worker.Name}', which failed",
+                static (one, reason) => one.Calls.ForEach(call => one.Worker.Fail(call, reason)));
             return;
         }
 
-        foreach (WorkerCall call in calls)
-            Begin(call);
-    }
-
-    private async Task BeginLaterAsync(Task said, List<WorkerCall> calls)
-    {
-        await said.ConfigureAwait(false);
         foreach (WorkerCall call in calls)
             Begin(call);
     }
@@ -325,12 +338,34 @@ public sealed class RemoteWorker : IAsyncDisposable
 
         // A pool that runs calls in their caller would hold up whoever takes orders.
         if (pool.RunsInCaller)
-            ThreadPool.UnsafeQueueUserWorkItem(static state => _ = state.Worker.RunAsync(state.Call), (Worker: this, Call: call), preferLocal: false);
+            Guarded.Queue(GuardedEntry.RemoteWorkerCall, (Worker: this, Call: call), static one => _ = one.Worker.RunAsync(one.Call), static one => one.Call.Describe(), static (one, reason) => one.Worker.Fail(one.Call, reason));
         else
             _ = RunAsync(call);
     }
 
+    /// <summary>Runs a call to its end. Never throws.</summary>
     private async Task RunAsync(WorkerCall call)
+    {
+        try
+        {
+            FaultPoint.Enter(GuardedEntry.RemoteWorkerCall);
+            await RunToEndAsync(call).ConfigureAwait(false);
+        }
+        catch (Exception reason)
+        {
+            Guarded.Fail(GuardedEntry.RemoteWorkerCall, (Worker: this, Call: call), reason, static one => one.Call.Describe(), static (one, reason) => one.Worker.Fail(one.Call, reason));
+        }
+    }
+
+    /// <summary>What nobody foresaw happened to it: its caller hears that.</summary>
+    private void Fail(WorkerCall call, Exception reason)
+    {
+        using PayloadWriter answer = new();
+        Calls.RemoteFailure.Write(answer, reason);
+        OnEnded(call, PoolOutcome.Threw, answer);
+    }
+
+    private async Task RunToEndAsync(WorkerCall call)
     {
         using PayloadWriter answer = new();
         PoolOutcome outcome;
@@ -407,14 +442,16 @@ public sealed class RemoteWorker : IAsyncDisposable
             // What is started by the end of a call from before the connection was lost has to be told by itself.
             if (next.Membership == call.Membership)
                 return next;
-            ThreadPool.UnsafeQueueUserWorkItem(
-                static state =>
-                {
-                    state.Worker.Tell(state.Call.Membership, [state.Call], PoolNews.Started);
-                    state.Worker.Begin([state.Call]);
-                },
+            Guarded.Queue(
+                GuardedEntry.RemoteWorkerCall,
                 (Worker: this, Call: next),
-                preferLocal: false);
+                static one =>
+                {
+                    one.Worker.Tell(one.Call.Membership, [one.Call], PoolNews.Started);
+                    one.Worker.Begin([one.Call]);
+                },
+                static one => one.Call.Describe(),
+                static (one, reason) => one.Worker.Fail(one.Call, reason));
             return null;
         }
     }
@@ -457,9 +494,11 @@ public sealed class RemoteWorker : IAsyncDisposable
             if (client.State == ManagerClientState.Connected)
                 await port.AskAsync(Operation.PoolLeave, body.WrittenMemory, limit.Token).ConfigureAwait(false);
         }
-        catch (Exception reason) when (IsNoSurprise(reason))
+        catch (Exception reason)
         {
             // Then it learns by the end of the connection.
+            if (!IsNoSurprise(reason))
+                Guarded.Fail(GuardedEntry.RemoteWorker, this, reason, static worker => $"the worker '{worker.Name}', which couldn't say that it leaves");
         }
     }
 
@@ -553,12 +592,14 @@ public sealed class RemoteWorker : IAsyncDisposable
 
         public CancellationTokenSource Stop { get; } = new();
 
+        public string Describe() => $"the call {(Name.Length > 0 ? Name : Ticket.ToString(System.Globalization.CultureInfo.InvariantCulture))} of a manager's pool, which failed";
+
         /// <summary>Cancels its token, elsewhere: what follows a token is code of the application's.</summary>
         public void Cancel()
         {
             try
             {
-                _ = Stop.CancelAsync();
+                Guarded.Watch(GuardedEntry.RemoteWorkerCall, Stop.CancelAsync(), this, static call => $"what follows the token of {call.Name}");
             }
             catch (ObjectDisposedException)
             {

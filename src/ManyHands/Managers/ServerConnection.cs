@@ -11,6 +11,7 @@ internal sealed class ServerConnection : ClientSession, IFlushed, IDisposable
     /// <summary>Answers that a client doesn't take stop the reading of its requests beyond this.</summary>
     private const int MostUnsent = 4 << 20;
 
+    private readonly HostedObjects objects;
     private readonly WireStream stream;
     private readonly OutgoingFrames outgoing;
     private readonly FrameBuffer incoming;
@@ -21,7 +22,9 @@ internal sealed class ServerConnection : ClientSession, IFlushed, IDisposable
     public ServerConnection(string name, EndPoint? peer, WireStream stream, HostedObjects objects, ManagerOptions options)
         : base(name, objects, options.MaxRequestsPerClient)
     {
+        this.objects = objects;
         this.stream = stream;
+        Faults = objects.Faults;
         Peer = peer;
         outgoing = new(stream, _ => Stop());
         incoming = new(options.MaxMessageSize);
@@ -59,6 +62,7 @@ internal sealed class ServerConnection : ClientSession, IFlushed, IDisposable
 
                 if (outgoing.Waiting > MostUnsent)
                     await outgoing.DrainedAsync().ConfigureAwait(false);
+                await objects.RoomAsync().ConfigureAwait(false);
             }
 
             wasHeardOut = true;
@@ -73,6 +77,8 @@ internal sealed class ServerConnection : ClientSession, IFlushed, IDisposable
             Reason ??= $"It sent what is no message: {reason.Message}";
         }
     }
+
+    public override string ToString() => $"{Name} at {Peer}";
 
     public void Flush() => outgoing.Flush();
 
@@ -89,6 +95,12 @@ internal sealed class ServerConnection : ClientSession, IFlushed, IDisposable
         }
 
         stream.Shutdown();
+    }
+
+    protected override void Break()
+    {
+        Reason ??= "An answer to it couldn't be sent.";
+        Stop();
     }
 
     /// <summary>Tells the client that no more answers come.</summary>

@@ -3,7 +3,7 @@ namespace ManyHands.Managers;
 /// <summary>What happens to a kept object. The numbers are in files: they never change.</summary>
 internal enum StorageChangeKind
 {
-    /// <summary>The object is there: <see cref="StorageChange.Number"/> is its <see cref="ObjectKind"/>, <see cref="StorageChange.Text"/> the name of its items' type. Written at each start; replaces what was known.</summary>
+    /// <summary>The object is there: <see cref="StorageChange.Number"/> is its <see cref="ObjectKind"/>, <see cref="StorageChange.Text"/> the name of its items' type. Written when it is registered and not known yet; replaces what was known.</summary>
     Declared = 1,
 
     /// <summary>A queue has the item <see cref="StorageChange.Number"/> more, with <see cref="StorageChange.Value"/>. Items have ascending numbers.</summary>

@@ -19,14 +19,21 @@ internal sealed class NameDirectory(string path)
     private const string WorldWritable = "/dev/shm";
     private const string Temporary = "/tmp";
 
-    /// <summary>A file is locked for microseconds, or as long as somebody makes an object; only one that was stopped meanwhile takes longer.</summary>
+    /// <summary>
+    /// A file is locked for microseconds, or as long as somebody makes an object. Where many want it, it goes from one to the next, and each writes into it; only one that was stopped keeps it for so long without a change.
+    /// </summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+
+    /// <summary>How long to sleep between two tries, at most, in milliseconds: many who try ever again would take the processor from the one they wait for.</summary>
+    private const int LongestPause = 32;
     private static readonly TimeSpan SweepPause = TimeSpan.FromSeconds(1);
 
-    private static readonly Lazy<NameDirectory> Shared = new(static () => new(OwnPath()));
+    // What couldn't be found out is asked again.
+    private static readonly Lazy<NameDirectory> Shared = new(static () => new(OwnPath()), LazyThreadSafetyMode.PublicationOnly);
     private long sweptAt;
 
     /// <summary>The one of this user, for processes that see each other under the same numbers.</summary>
+    /// <exception cref="IOException">The system refused to say where that is.</exception>
     /// <exception cref="PlatformNotSupportedException">Not on this system.</exception>
     public static NameDirectory Own
     {
@@ -42,14 +49,16 @@ internal sealed class NameDirectory(string path)
     /// <summary>The file of a name, locked.</summary>
     /// <param name="name">Any text.</param>
     /// <param name="create">Whether to make it if there is none.</param>
-    /// <param name="patience">How long to wait for the lock; null for the usual time.</param>
+    /// <param name="patience">How long to wait for the lock while the file doesn't change; null for the usual time.</param>
     /// <returns>Null if there is none.</returns>
     /// <exception cref="SharedNameException">Somebody keeps it locked, or it isn't safe to use.</exception>
     /// <exception cref="IOException">The system refused.</exception>
     public NameFile? Lock(string name, bool create, TimeSpan? patience = null)
     {
         string fileName = FileNameOf(name);
-        long startedAt = Stopwatch.GetTimestamp();
+        long changedAt = Stopwatch.GetTimestamp();
+        Linux.FileVersion version = default;
+        int pause = 1;
         while (true)
         {
             SafeFileHandle? directory = Enter(create);
@@ -67,6 +76,9 @@ internal sealed class NameDirectory(string path)
                     directory = file = null;
                     return locked;
                 }
+
+                if (file is not null && Linux.Status(file).Version is var now && now != version)
+                    (version, changedAt) = (now, Stopwatch.GetTimestamp());
             }
             finally
             {
@@ -74,13 +86,14 @@ internal sealed class NameDirectory(string path)
                 directory?.Dispose();
             }
 
-            if (Stopwatch.GetElapsedTime(startedAt) > (patience ?? Patience))
+            if (Stopwatch.GetElapsedTime(changedAt) > (patience ?? Patience))
             {
                 throw new SharedNameException(
                     SharedNameError.Busy, name, $"Another process keeps the name '{name}' locked; one that was stopped while it opened it has to be continued or ended (see who has {path}/{fileName} open).");
             }
 
-            Thread.Sleep(1);
+            Thread.Sleep(Random.Shared.Next(1, pause + 1));
+            pause = Math.Min(2 * pause, LongestPause);
         }
     }
 
@@ -121,8 +134,17 @@ internal sealed class NameDirectory(string path)
     private static string OwnPath()
     {
         // Numbers of processes mean nothing in another namespace, and a process there isn't dead because it isn't seen here.
-        string numbers = string.Concat((new FileInfo("/proc/self/ns/pid").LinkTarget ?? "0").Where(char.IsAsciiDigit));
-        return string.Create(CultureInfo.InvariantCulture, $"{(Directory.Exists(WorldWritable) ? WorldWritable : Temporary)}/manyhands-{Linux.EffectiveUser()}-{numbers}");
+        // Two processes that took a refusal for an answer would look in two places.
+        const string Space = "/proc/self/ns/pid";
+        string numbers = Linux.TryReadLink(Space, out int error) ?? (error == Linux.ErrorNoEntry ? "0" : throw Linux.Failure($"Reading {Space}", error));
+        _ = Linux.TryReadLink(WorldWritable + "/.", out error);
+        string place = error switch
+        {
+            Linux.ErrorInvalid => WorldWritable,
+            Linux.ErrorNoEntry or Linux.ErrorNotDirectory or Linux.ErrorAccess => Temporary,
+            _ => throw Linux.Failure($"Looking for {WorldWritable}", error),
+        };
+        return string.Create(CultureInfo.InvariantCulture, $"{place}/manyhands-{Linux.EffectiveUser()}-{string.Concat(numbers.Where(char.IsAsciiDigit))}");
     }
 
     private static string FileNameOf(string name) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(name)));

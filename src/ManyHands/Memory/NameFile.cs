@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text;
+using System.Text.Unicode;
 using ManyHands.Platform;
 using ManyHands.Serialization;
 using Microsoft.Win32.SafeHandles;
@@ -37,7 +38,8 @@ internal struct NameEntry
 
     public readonly SharedReference Reference => new(Id, Process, Descriptor, ProcessStart, Offset, Length);
 
-    public readonly bool IsOfLivingProcess => Process != 0 && new ProcessIdentity(Process, ProcessStart).IsAlive;
+    /// <summary>Whether nobody knows of its process that it has ended.</summary>
+    public readonly bool IsOfLivingProcess => Process != 0 && !new ProcessIdentity(Process, ProcessStart).HasEnded;
 }
 
 /// <summary>The file of a name, locked until it is disposed of; then it is deleted if nobody is in it.</summary>
@@ -45,15 +47,17 @@ internal struct NameEntry
 internal sealed class NameFile : IDisposable
 {
     public const int EntriesOffset = 4096;
-    public const int NameOffset = 64;
+    public const int NameOffset = 128;
 
-    private const ulong Magic = 0x3130_6D61_6E73_686D;
+    private const ulong Magic = 0x3230_6D61_6E73_686D;
     private const int NameLengthOffset = 8;
     private const int TypeLengthOffset = 12;
     private const int TypeHashOffset = 16;
+    private const int LayoutHashOffset = TypeHashOffset + SHA256.HashSizeInBytes;
+    private const int LayoutLengthOffset = LayoutHashOffset + SHA256.HashSizeInBytes;
 
     /// <summary>In characters; the hash has all of it.</summary>
-    private const int MostOfType = 1000;
+    private const int MostOfType = 500;
     private const int MostEntries = 1 << 16;
 
     private readonly NameDirectory owner;
@@ -63,6 +67,7 @@ internal sealed class NameFile : IDisposable
     private readonly string name;
     private readonly NameEntry[] entries;
     private readonly byte[] typeHash = [];
+    private readonly byte[] layoutHash = [];
     private readonly List<NameEntry> added = [];
 
     public NameFile(NameDirectory owner, SafeFileHandle directory, SafeFileHandle file, string fileName, string name)
@@ -73,21 +78,28 @@ internal sealed class NameFile : IDisposable
         this.fileName = fileName;
         this.name = name;
         entries = Read(file);
-        Type = "";
+        Type = Layout = "";
         if (entries.Length == 0)
             return;
         Span<byte> header = stackalloc byte[EntriesOffset];
         RandomAccess.Read(file, header, 0);
         int nameLength = BinaryPrimitives.ReadInt32LittleEndian(header[NameLengthOffset..]);
         int typeLength = BinaryPrimitives.ReadInt32LittleEndian(header[TypeLengthOffset..]);
-        if (nameLength < 0 || typeLength < 0 || nameLength > EntriesOffset - NameOffset || typeLength > EntriesOffset - NameOffset - nameLength)
-            throw Damaged(file, $"its texts have {nameLength} and {typeLength} bytes");
+        int layoutLength = BinaryPrimitives.ReadInt32LittleEndian(header[LayoutLengthOffset..]);
+        if (nameLength < 0 || typeLength < 0 || layoutLength < 0 || (long)nameLength + typeLength + layoutLength > EntriesOffset - NameOffset)
+            throw Damaged(file, $"its texts have {nameLength}, {typeLength} and {layoutLength} bytes");
         typeHash = header.Slice(TypeHashOffset, SHA256.HashSizeInBytes).ToArray();
-        Type = Encoding.UTF8.GetString(header.Slice(NameOffset + nameLength, typeLength));
+        layoutHash = header.Slice(LayoutHashOffset, SHA256.HashSizeInBytes).ToArray();
+        ReadOnlySpan<byte> texts = header[(NameOffset + nameLength)..];
+        Type = Encoding.UTF8.GetString(texts[..typeLength]);
+        Layout = Encoding.UTF8.GetString(texts.Slice(typeLength, layoutLength));
     }
 
     /// <summary>What the object is, for messages.</summary>
     public string Type { get; }
+
+    /// <summary>What its type is made of where it was made, for messages; cut short if it is long.</summary>
+    public string Layout { get; }
 
     public ReadOnlySpan<NameEntry> Entries => entries;
 
@@ -104,7 +116,10 @@ internal sealed class NameFile : IDisposable
         }
     }
 
-    public bool IsOf(Type type) => typeHash.AsSpan().SequenceEqual(HashOf(type));
+    public bool IsOf(Type type) => typeHash.AsSpan().SequenceEqual(HashOf(type.ToString()));
+
+    /// <summary>Whether that type, of which it is by its name, is made of the same here.</summary>
+    public bool HasLayoutOf(Type type) => layoutHash.AsSpan().SequenceEqual(HashOf(TypeLayout.Of(type)));
 
     public bool Has(ulong token) => Array.Exists(entries, entry => entry.Process != 0 && entry.Token == token) || added.Exists(entry => entry.Token == token);
 
@@ -130,12 +145,16 @@ internal sealed class NameFile : IDisposable
         RandomAccess.SetLength(file, 0);
         byte[] header = new byte[EntriesOffset];
         string text = type.ToString();
+        string layout = TypeLayout.Of(type);
         int nameLength = Encoding.UTF8.GetBytes(name, header.AsSpan(NameOffset));
         int typeLength = Encoding.UTF8.GetBytes(text.AsSpan(0, Math.Min(text.Length, MostOfType)), header.AsSpan(NameOffset + nameLength));
+        Utf8.FromUtf16(layout, header.AsSpan(NameOffset + nameLength + typeLength), out _, out int layoutLength);
         BinaryPrimitives.WriteUInt64LittleEndian(header, Magic);
         BinaryPrimitives.WriteInt32LittleEndian(header.AsSpan(NameLengthOffset), nameLength);
         BinaryPrimitives.WriteInt32LittleEndian(header.AsSpan(TypeLengthOffset), typeLength);
-        HashOf(type).CopyTo(header, TypeHashOffset);
+        BinaryPrimitives.WriteInt32LittleEndian(header.AsSpan(LayoutLengthOffset), layoutLength);
+        HashOf(text).CopyTo(header, TypeHashOffset);
+        HashOf(layout).CopyTo(header, LayoutHashOffset);
         RandomAccess.Write(file, header, 0);
     }
 
@@ -183,7 +202,7 @@ internal sealed class NameFile : IDisposable
         directory.Dispose();
     }
 
-    private static byte[] HashOf(Type type) => SHA256.HashData(Encoding.UTF8.GetBytes(type.ToString()));
+    private static byte[] HashOf(string text) => SHA256.HashData(Encoding.UTF8.GetBytes(text));
 
     // Its maker may have been killed before it had written anything.
     private static NameEntry[] Read(SafeFileHandle file)

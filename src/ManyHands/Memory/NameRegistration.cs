@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using ManyHands.Platform;
 
 namespace ManyHands.Memory;
 
@@ -11,11 +12,11 @@ internal sealed class NameRegistration(NameDirectory directory, string name)
     /// <summary>Whoever ends without having disposed of what it has leaves nothing either.</summary>
     private static readonly ConcurrentDictionary<ulong, NameRegistration> All = new();
 
-    static NameRegistration() => AppDomain.CurrentDomain.ProcessExit += static (_, _) =>
+    static NameRegistration() => Guarded.OnProcessExit(GuardedEntry.ProcessExit, static () =>
     {
         foreach (NameRegistration one in All.Values)
             one.Leave(PatienceAtEnd);
-    };
+    });
 
     public ulong Token { get; } = (ulong)Random.Shared.NextInt64() + 1;
 

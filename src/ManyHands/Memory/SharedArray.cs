@@ -14,9 +14,12 @@ namespace ManyHands;
 /// together with a lock, or give each worker a part of its own with <see cref="Slice"/>.</para>
 /// <para>A span doesn't keep the array alive: hold the array, best in a <c>using</c>, for as long as you use its spans. Arguments of a call stay
 /// alive until the call ends. Once the array is disposed of, a span that is still around reads zeros.</para>
+/// <para>Another process may write any bits at any time, so the type must be one of which all bits are a value: numbers, enums, characters, <see cref="Guid"/>, <see cref="TimeSpan"/>, and structs of those. A <see cref="decimal"/>, a
+/// <see cref="DateTime"/> and the like are refused, as bits that are none could end this process; store their ticks or parts, or use a <see cref="SharedValue{T}"/>, which checks what it reads. A <see cref="bool"/> is fine: whatever isn't
+/// 0 is true, but of two true ones that another process wrote one may not equal the other, so test them rather than compare them.</para>
 /// <para>On Linux only.</para>
 /// </remarks>
-/// <typeparam name="T">A type without references, such as a number, an enum or a struct of those.</typeparam>
+/// <typeparam name="T">A type of which all bits are a value, such as a number, an enum or a struct of those.</typeparam>
 public sealed unsafe class SharedArray<T> : ISharedObject<SharedArray<T>>, IDisposable
     where T : unmanaged
 {
@@ -28,7 +31,7 @@ public sealed unsafe class SharedArray<T> : ISharedObject<SharedArray<T>>, IDisp
     /// <summary>Makes an array of zeros, all of it in memory from the start.</summary>
     /// <param name="length">How many elements, at least 1.</param>
     /// <exception cref="ArgumentOutOfRangeException">The length is less than 1, or the array would take more than 2⁶² bytes.</exception>
-    /// <exception cref="ArgumentException"><typeparamref name="T"/> has references (which only reflection gets past the compiler).</exception>
+    /// <exception cref="ArgumentException">Not all bits are a <typeparamref name="T"/>, or it has references (which only reflection gets past the compiler). The message says what to take instead.</exception>
     /// <exception cref="IOException">The machine has not that much memory left.</exception>
     /// <exception cref="PlatformNotSupportedException">Not on this system.</exception>
     public SharedArray(long length)
@@ -147,6 +150,7 @@ public sealed unsafe class SharedArray<T> : ISharedObject<SharedArray<T>>, IDisp
 
     static SharedArray<T> ISharedObject<SharedArray<T>>.Attach(in SharedReference reference)
     {
+        InPlace.Require<T>();
         SharedBlock block = SharedBlock.Attach(in reference, SharedKind.Array);
         long capacity = block.BodySize / sizeof(T);
         if (block.Detail == sizeof(T) && reference.Offset >= 0 && reference.Length >= 1 && reference.Offset <= capacity && reference.Length <= capacity - reference.Offset)
@@ -162,6 +166,7 @@ public sealed unsafe class SharedArray<T> : ISharedObject<SharedArray<T>>, IDisp
     {
         if (RuntimeHelpers.IsReferenceOrContainsReferences<T>())
             throw new ArgumentException($"{typeof(T)} has references, which mean nothing in another process; share a struct of numbers, or send the objects as arguments.");
+        InPlace.Require<T>();
         ArgumentOutOfRangeException.ThrowIfLessThan(length, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(length, (1L << 62) / sizeof(T));
         return length * sizeof(T);

@@ -2,7 +2,6 @@ using System.Runtime.InteropServices;
 using System.Text;
 using ManyHands.Platform;
 using ManyHands.Serialization;
-using Microsoft.Win32.SafeHandles;
 
 namespace ManyHands.Memory;
 
@@ -107,7 +106,9 @@ internal sealed unsafe class SharedBlock : ISentReference
     }
 
     // Whoever holds the gate waits for no finalizer, so this one can wait for the gate.
-    ~SharedBlock()
+    ~SharedBlock() => Guarded.Run(GuardedEntry.BlockFinalizer, this, static block => block.Collected(), static block => $"the shared block {block.Id}");
+
+    private void Collected()
     {
         lock (Gate)
         {
@@ -116,7 +117,7 @@ internal sealed unsafe class SharedBlock : ISentReference
 
         // That waits for other processes, which a finalizer must not.
         if (names is not null)
-            ThreadPool.UnsafeQueueUserWorkItem(static names => LeaveNames(names), names, preferLocal: false);
+            Guarded.Queue(GuardedEntry.BlockNames, names, LeaveNames, static names => $"{names.Count} names of a shared block");
         CloseDescriptor();
         _ = Linux.Unmap(address, size);
     }
@@ -179,6 +180,8 @@ internal sealed unsafe class SharedBlock : ISentReference
     /// <summary>The block that a reference means, with one user more.</summary>
     /// <exception cref="SharedObjectLostException">The sender doesn't have it any more.</exception>
     /// <exception cref="CorruptSharedMemoryException">What is there isn't such a block.</exception>
+    /// <exception cref="UnauthorizedAccessException">Its process doesn't let this one look.</exception>
+    /// <exception cref="IOException">The system refused: no memory, no descriptor.</exception>
     public static SharedBlock Attach(in SharedReference reference, SharedKind kind)
     {
         lock (Gate)
@@ -294,7 +297,7 @@ internal sealed unsafe class SharedBlock : ISentReference
     /// <exception cref="UnauthorizedAccessException">Its process doesn't let this one look.</exception>
     public static bool IsThere(in SharedReference reference)
     {
-        if (!new ProcessIdentity(reference.Process, reference.ProcessStart).IsAlive)
+        if (new ProcessIdentity(reference.Process, reference.ProcessStart).HasEnded)
             return false;
         lock (Gate)
         {
@@ -310,7 +313,6 @@ internal sealed unsafe class SharedBlock : ISentReference
         }
         catch (SharedObjectLostException)
         {
-            RefuseIfHidden(reference.Process);
             return false;
         }
         finally
@@ -394,7 +396,7 @@ internal sealed unsafe class SharedBlock : ISentReference
         }
 
         ulong seen = Volatile.Read(ref tickets[candidate]);
-        return !RobustLock.IsOwnerAlive(seen & ~((ulong)SerialMask << SerialShift)) && Interlocked.CompareExchange(ref tickets[candidate], word, seen) == seen ? candidate : -1;
+        return RobustLock.HasOwnerEnded(seen & ~((ulong)SerialMask << SerialShift)) && Interlocked.CompareExchange(ref tickets[candidate], word, seen) == seen ? candidate : -1;
     }
 
     private void Arrived(in SharedReference reference)
@@ -407,19 +409,25 @@ internal sealed unsafe class SharedBlock : ISentReference
     }
 
     // Also keeps a block here to which nothing refers, as one that a function has made and returned, until its receiver has it.
-    private void WatchIn(TimeSpan delay) => Task.Delay(delay).ContinueWith(
-        _ =>
+    private void WatchIn(TimeSpan delay) => Guarded.OnEnded(
+        GuardedEntry.Transit,
+        Task.Delay(delay),
+        (Block: this, Delay: delay < LongestLook ? delay * 2 : LongestLook),
+        static look => look.Block.LookAfterTransit(look.Delay),
+        static look => $"the shared block {look.Block.Id}, which is on its way and looked at again",
+        static (look, _) => look.Block.WatchIn(look.Delay));
+
+    private void LookAfterTransit(TimeSpan nextDelay)
+    {
+        lock (Gate)
         {
-            lock (Gate)
-            {
-                isWatched = IsInTransit();
-                if (!isWatched)
-                    CloseIfLast();
-                else
-                    WatchIn(delay < LongestLook ? delay * 2 : LongestLook);
-            }
-        },
-        TaskScheduler.Default);
+            isWatched = IsInTransit();
+            if (!isWatched)
+                CloseIfLast();
+            else
+                WatchIn(nextDelay);
+        }
+    }
 
     private bool IsInTransit()
     {
@@ -527,33 +535,32 @@ internal sealed unsafe class SharedBlock : ISentReference
     private static int OpenDescriptor(in SharedReference reference)
     {
         string path = $"/proc/{reference.Process}/fd/{reference.Descriptor}";
-        try
-        {
-            if (new FileInfo(path).LinkTarget != Target || new ProcessIdentity(reference.Process, reference.ProcessStart) is { IsAlive: false })
-                throw Lost(in reference);
-        }
-        catch (Exception failure) when (failure is IOException and not SharedObjectLostException or UnauthorizedAccessException)
-        {
-            throw Lost(in reference, failure);
-        }
-
+        string? target = Linux.TryReadLink(path, out int error);
+        if (new ProcessIdentity(reference.Process, reference.ProcessStart).HasEnded || (target is not null && target != Target))
+            throw Lost(in reference);
+        if (target is null)
+            throw Unreadable(in reference, path, error);
         fixed (byte* text = Encoding.UTF8.GetBytes(path + "\0"))
         {
             int descriptor = Linux.Open(text, Linux.OpenReadWrite | Linux.OpenCloseOnExec | Linux.OpenNonBlocking);
-            if (descriptor >= 0)
-                return descriptor;
-            int error = Marshal.GetLastPInvokeError();
-            IOException failure = Linux.Failure($"Opening {path}", error);
-            throw error is Linux.ErrorNoEntry or Linux.ErrorNoProcess or Linux.ErrorNoDevice or Linux.ErrorAccess or Linux.ErrorNotPermitted ? Lost(in reference, failure) : failure;
+            return descriptor >= 0 ? descriptor : throw Unreadable(in reference, path, Marshal.GetLastPInvokeError());
         }
     }
 
-    // A process with other rights is no reason to think that its object is gone.
-    private static void RefuseIfHidden(int process)
+    // That it can't be looked at is no reason to think that it is gone.
+    private static Exception Unreadable(in SharedReference reference, string path, int error)
     {
-        using SafeFileHandle? descriptors = Linux.TryOpenAt(null, $"/proc/{process}/fd", Linux.OpenReadOnly | Linux.OpenDirectory, 0, out int error);
-        if (error is Linux.ErrorAccess or Linux.ErrorNotPermitted)
-            throw new UnauthorizedAccessException($"Process {process} has the object and other privileges than this one, which may not look at what it has open; run both with the same user and capabilities.");
+        // There is a process: that it has no such descriptor says something only if one can see those that it has. Its folder is no link, which is how that is known without a descriptor of one's own.
+        if (error is Linux.ErrorNoEntry or Linux.ErrorNoProcess or Linux.ErrorNoDevice)
+        {
+            _ = Linux.TryReadLink($"/proc/{reference.Process}/fd", out int ofFolder);
+            if (ofFolder == Linux.ErrorInvalid || new ProcessIdentity(reference.Process, reference.ProcessStart).HasEnded)
+                return Lost(in reference, Linux.Failure($"Opening {path}", error));
+        }
+
+        return error is Linux.ErrorAccess or Linux.ErrorNotPermitted or Linux.ErrorNoEntry
+            ? new UnauthorizedAccessException($"Process {reference.Process} has the object and other privileges than this one, which may not look at what it has open; run both with the same user and capabilities.")
+            : Linux.Failure($"Opening {path}", error);
     }
 
     private static void LeaveNames(List<NameRegistration> names)

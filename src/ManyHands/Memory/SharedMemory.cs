@@ -50,10 +50,12 @@ public sealed unsafe class SharedMemory : ISharedObject<SharedMemory>, IDisposab
     /// <summary>A value in it, to read or to write.</summary>
     /// <param name="offset">Its first byte. A multiple of the value's size keeps it from being torn.</param>
     /// <exception cref="ArgumentOutOfRangeException">Not all of it is inside.</exception>
+    /// <exception cref="ArgumentException">Not all bits are a <typeparamref name="T"/>; see <see cref="SharedArray{T}"/>.</exception>
     /// <exception cref="ObjectDisposedException">It was disposed of in this process.</exception>
     public ref T At<T>(long offset)
         where T : unmanaged
     {
+        InPlace.Require<T>();
         ObjectDisposedException.ThrowIf(disposed != 0, this);
         if (offset < 0 || offset > Size - sizeof(T))
             throw new ArgumentOutOfRangeException(nameof(offset), offset, $"The memory has {Size:N0} bytes, and a {typeof(T).Name} takes {sizeof(T)}.");
@@ -64,10 +66,12 @@ public sealed unsafe class SharedMemory : ISharedObject<SharedMemory>, IDisposab
     /// <param name="offset">The first byte of the first.</param>
     /// <param name="count">How many.</param>
     /// <exception cref="ArgumentOutOfRangeException">Not all of them are inside.</exception>
+    /// <exception cref="ArgumentException">Not all bits are a <typeparamref name="T"/>; see <see cref="SharedArray{T}"/>.</exception>
     /// <exception cref="ObjectDisposedException">It was disposed of in this process.</exception>
     public Span<T> SpanOf<T>(long offset, int count)
         where T : unmanaged
     {
+        InPlace.Require<T>();
         ObjectDisposedException.ThrowIf(disposed != 0, this);
         ArgumentOutOfRangeException.ThrowIfNegative(count);
         if (offset < 0 || offset > Size || (long)count * sizeof(T) > Size - offset)

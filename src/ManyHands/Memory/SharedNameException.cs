@@ -12,6 +12,9 @@ public enum SharedNameError
     /// <summary>What has that name is of another type.</summary>
     OtherType,
 
+    /// <summary>What has that name is of a type of the same name, which is made of other fields there than here; the message has both.</summary>
+    OtherLayout,
+
     /// <summary>Another process was stopped while it opened the name, and keeps all others from it.</summary>
     Busy,
 

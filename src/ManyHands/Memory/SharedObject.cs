@@ -30,7 +30,7 @@ public static class SharedObject
     /// <exception cref="SharedNameException">It is the name of something else, or names can't be used; see <see cref="SharedNameException.Error"/>.</exception>
     /// <exception cref="CorruptSharedMemoryException">Something else has written over it.</exception>
     /// <exception cref="UnauthorizedAccessException">The process that has it has other privileges than this one.</exception>
-    /// <exception cref="IOException">The system refused: no memory, no descriptor.</exception>
+    /// <exception cref="IOException">The system refused: no memory, no descriptor. Nothing is known then of who has the name.</exception>
     /// <exception cref="NotSupportedException">It is the end of a pipe.</exception>
     /// <exception cref="PlatformNotSupportedException">Not on this system.</exception>
     public static T OpenOrCreate<T>(string name, Func<T> make)
@@ -112,6 +112,14 @@ public static class SharedObject
         {
             if (!file.IsOf(typeof(T)))
                 throw new SharedNameException(SharedNameError.OtherType, name, $"The name '{name}' is that of a {file.Type}, and not of a {typeof(T)}; take another name, or the same type in all processes.");
+            if (!file.HasLayoutOf(typeof(T)))
+            {
+                throw new SharedNameException(
+                    SharedNameError.OtherLayout,
+                    name,
+                    $"The name '{name}' is that of a {file.Type} of another build, whose parts are others or stand elsewhere than here. There: {file.Layout}here: {TypeLayout.Of(typeof(T))}build all programs that use it from the same source, or take another name.");
+            }
+
             try
             {
                 return Named(directory, file, name, T.Attach(file.Entries[index].Reference));

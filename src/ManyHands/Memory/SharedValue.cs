@@ -32,7 +32,7 @@ public sealed unsafe class SharedValue<T> : ISharedValue<T>, ISharedObject<Share
 
     /// <summary>Makes a value.</summary>
     /// <param name="initial">What it is at first.</param>
-    /// <exception cref="ArgumentException"><typeparamref name="T"/> has references (which only reflection gets past the compiler) or more than 4096 bytes.</exception>
+    /// <exception cref="ArgumentException"><typeparamref name="T"/> has more than 4096 bytes, or a part of which nobody can say what bits it may have; the message says which.</exception>
     /// <exception cref="IOException">The machine has no memory left.</exception>
     /// <exception cref="PlatformNotSupportedException">Not on this system.</exception>
     public SharedValue(T initial = default)
@@ -51,6 +51,7 @@ public sealed unsafe class SharedValue<T> : ISharedValue<T>, ISharedObject<Share
     }
 
     /// <summary>What it is now.</summary>
+    /// <exception cref="CorruptSharedMemoryException">Another process has written bits that are no <typeparamref name="T"/>; to set it makes it one again.</exception>
     /// <exception cref="ObjectDisposedException">It was disposed of in this process.</exception>
     public T Value
     {
@@ -59,7 +60,7 @@ public sealed unsafe class SharedValue<T> : ISharedValue<T>, ISharedObject<Share
             use.Begin(this);
             try
             {
-                return FitsCell ? FromBits(Volatile.Read(ref *(ulong*)block.Body)) : Read();
+                return Checked(FitsCell ? FromBits(Volatile.Read(ref *(ulong*)block.Body)) : Read());
             }
             finally
             {
@@ -67,13 +68,16 @@ public sealed unsafe class SharedValue<T> : ISharedValue<T>, ISharedObject<Share
             }
         }
 
-        set => Exchange(value);
+        set => Swap(value);
     }
 
     /// <summary>Sets it.</summary>
     /// <returns>What it was before.</returns>
+    /// <exception cref="CorruptSharedMemoryException">It is set, but what it was before is no <typeparamref name="T"/>: another process has written other bits.</exception>
     /// <exception cref="ObjectDisposedException">It was disposed of in this process.</exception>
-    public T Exchange(T value)
+    public T Exchange(T value) => Checked(Swap(value));
+
+    private T Swap(T value)
     {
         use.Begin(this);
         try
@@ -92,21 +96,24 @@ public sealed unsafe class SharedValue<T> : ISharedValue<T>, ISharedObject<Share
         }
     }
 
-    /// <summary>Sets it if it is, bit by bit, what you think it is.</summary>
+    /// <summary>Sets it if it is what you think it is: if all its fields are, bit by bit. What lies between the fields of a struct doesn't count.</summary>
     /// <param name="value">What to set it to.</param>
     /// <param name="comparand">What it has to be for that.</param>
     /// <returns>What it was before: the comparand, if it was set.</returns>
+    /// <exception cref="CorruptSharedMemoryException">Another process has written bits that are no <typeparamref name="T"/>.</exception>
     /// <exception cref="ObjectDisposedException">It was disposed of in this process.</exception>
-    public T CompareExchange(T value, T comparand)
+    public T CompareExchange(T value, T comparand) => Checked(CompareAndSwap(value, comparand));
+
+    private T CompareAndSwap(T value, T comparand)
     {
         use.Begin(this);
         try
         {
             if (FitsCell)
-                return FromBits(Interlocked.CompareExchange(ref *(ulong*)block.Body, ToBits(value), ToBits(comparand)));
+                return CompareExchangeCell(value, comparand);
             Enter();
             T before = *Place(*Changes);
-            if (AreSame(before, comparand))
+            if (ValueBytes<T>.AreSame(before, comparand))
                 Write(value);
             RobustLock.Exit(Lock);
             return before;
@@ -120,15 +127,15 @@ public sealed unsafe class SharedValue<T> : ISharedValue<T>, ISharedObject<Share
     /// <summary>Changes it by a function of what it is.</summary>
     /// <param name="change">Returns the new value. It may be called several times, while others change the value too, so it should do nothing else; no lock is held meanwhile.</param>
     /// <returns>What it is after the change.</returns>
+    /// <exception cref="CorruptSharedMemoryException">Another process has written bits that are no <typeparamref name="T"/>.</exception>
     /// <exception cref="ObjectDisposedException">It was disposed of in this process.</exception>
     public T Update(Func<T, T> change)
     {
         ArgumentNullException.ThrowIfNull(change);
         while (true)
         {
-            T before = Value;
-            T after = change(before);
-            if (AreSame(CompareExchange(after, before), before))
+            T after = change(Checked(Look(out ulong version)));
+            if (TryReplace(after, version))
                 return after;
         }
     }
@@ -169,10 +176,17 @@ public sealed unsafe class SharedValue<T> : ISharedValue<T>, ISharedObject<Share
     {
         if (RuntimeHelpers.IsReferenceOrContainsReferences<T>())
             throw new ArgumentException($"{typeof(T)} has references, which mean nothing in another process; share a struct of numbers.");
+        if (BitPatterns<T>.WhyUnknown is { } refusal)
+            throw new ArgumentException(refusal.ToException(typeof(T)).Message);
         if (sizeof(T) > LargestSize)
             throw new ArgumentException($"{typeof(T)} has {sizeof(T):N0} bytes, and a shared value at most {LargestSize:N0}; take a SharedArray with a lock.");
         return FitsCell ? sizeof(ulong) : SecondOffset + LargestSize;
     }
+
+    // A copy, which nobody else can change any more.
+    private static T Checked(T value) => BitPatterns<T>.IsValue(in value)
+        ? value
+        : throw new CorruptSharedMemoryException($"Another process has written bits into a SharedValue<{typeof(T).Name}> that are no {typeof(T).Name}. Set it, and find out who did that.");
 
     private static ulong ToBits(T value)
     {
@@ -183,8 +197,6 @@ public sealed unsafe class SharedValue<T> : ISharedValue<T>, ISharedObject<Share
 
     private static T FromBits(ulong bits) => Unsafe.ReadUnaligned<T>(&bits);
 
-    private static bool AreSame(T one, T other) => new ReadOnlySpan<byte>(&one, sizeof(T)).SequenceEqual(new(&other, sizeof(T)));
-
     private T* Place(ulong changes) => (T*)(block.Body + ((changes & 1) == 0 ? FirstOffset : SecondOffset));
 
     // Who died under it had either counted its change or not: there is nothing to mend.
@@ -192,6 +204,64 @@ public sealed unsafe class SharedValue<T> : ISharedValue<T>, ISharedObject<Share
     {
         RobustLock.Enter(Lock, Timeout.InfiniteTimeSpan, CancellationToken.None, out _);
         FaultPoint.Reach(FaultStep.ValueGuarded);
+    }
+
+    private T CompareExchangeCell(T value, T comparand)
+    {
+        ulong* cell = (ulong*)block.Body;
+        if (!ValueBytes<T>.HasGaps)
+            return FromBits(Interlocked.CompareExchange(ref *cell, ToBits(value), ToBits(comparand)));
+        ulong seen = Volatile.Read(ref *cell);
+        while (true)
+        {
+            T before = FromBits(seen);
+            if (!ValueBytes<T>.AreSame(before, comparand))
+                return before;
+            ulong found = Interlocked.CompareExchange(ref *cell, ToBits(value), seen);
+            if (found == seen)
+                return before;
+            seen = found;
+        }
+    }
+
+    /// <param name="version">By what is told whether it has been set since: the bits of its cell, as they are there and not as a copy has them, or the number of changes.</param>
+    private T Look(out ulong version)
+    {
+        use.Begin(this);
+        try
+        {
+            if (FitsCell)
+                return FromBits(version = Volatile.Read(ref *(ulong*)block.Body));
+            Enter();
+            version = *Changes;
+            T value = *Place(version);
+            RobustLock.Exit(Lock);
+            return value;
+        }
+        finally
+        {
+            use.End();
+        }
+    }
+
+    private bool TryReplace(T value, ulong version)
+    {
+        use.Begin(this);
+        try
+        {
+            if (FitsCell)
+                return Interlocked.CompareExchange(ref *(ulong*)block.Body, ToBits(value), version) == version;
+            Enter();
+            bool isUnchanged = *Changes == version;
+            if (isUnchanged)
+                Write(value);
+            RobustLock.Exit(Lock);
+            return isUnchanged;
+        }
+        finally
+        {
+            use.End();
+        }
     }
 
     private T Read()

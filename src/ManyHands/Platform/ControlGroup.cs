@@ -9,7 +9,9 @@ namespace ManyHands.Platform;
 internal sealed class ControlGroup : IDisposable
 {
     private const string Prefix = "manyhands-";
-    private static readonly Lazy<Parent?> Found = new(FindParent);
+
+    // A refusal for want of a descriptor is no answer, and must not be one for good.
+    private static readonly Lazy<Parent?> Found = new(FindParent, LazyThreadSafetyMode.PublicationOnly);
     private static int lastNumber;
 
     private readonly string directory;
@@ -43,11 +45,11 @@ internal sealed class ControlGroup : IDisposable
     /// <summary>A group with this limit; null if this process can't make one.</summary>
     public static ControlGroup? TryCreate(long bytes)
     {
-        if (Found.Value is not { } parent)
-            return null;
-        string directory = Path.Combine(parent.Directory, $"{Prefix}{Environment.ProcessId}-{Interlocked.Increment(ref lastNumber)}");
         try
         {
+            if (Found.Value is not { } parent)
+                return null;
+            string directory = Path.Combine(parent.Directory, $"{Prefix}{Environment.ProcessId}-{Interlocked.Increment(ref lastNumber)}");
             Directory.CreateDirectory(directory);
             ControlGroup group = new(directory, parent.IsVersion1);
             if (group.TrySetLimit(bytes))
@@ -70,27 +72,20 @@ internal sealed class ControlGroup : IDisposable
     {
         if (!OperatingSystem.IsLinux())
             return null;
-        try
+        Parent? found = null;
+        foreach (string line in File.ReadAllLines("/proc/self/cgroup"))
         {
-            Parent? found = null;
-            foreach (string line in File.ReadAllLines("/proc/self/cgroup"))
-            {
-                // number:controllers:path; version 2 has the number 0 and no controllers.
-                string[] parts = line.Split(':', 3);
-                if (parts is ["0", "", var path])
-                    found ??= Existing("/sys/fs/cgroup", path, "memory.max") ?? Existing("/sys/fs/cgroup/unified", path, "memory.max");
-                else if (parts.Length == 3 && parts[1].Split(',').Contains("memory"))
-                    found ??= Existing("/sys/fs/cgroup/memory", parts[2], "memory.limit_in_bytes");
-            }
+            // number:controllers:path; version 2 has the number 0 and no controllers.
+            string[] parts = line.Split(':', 3);
+            if (parts is ["0", "", var path])
+                found ??= Existing("/sys/fs/cgroup", path, "memory.max") ?? Existing("/sys/fs/cgroup/unified", path, "memory.max");
+            else if (parts.Length == 3 && parts[1].Split(',').Contains("memory"))
+                found ??= Existing("/sys/fs/cgroup/memory", parts[2], "memory.limit_in_bytes");
+        }
 
-            if (found is not null)
-                Sweep(found.Directory);
-            return found;
-        }
-        catch (Exception refused) when (refused is IOException or UnauthorizedAccessException)
-        {
-            return null;
-        }
+        if (found is not null)
+            Sweep(found.Directory);
+        return found;
     }
 
     // Within a container the path may be the host's, and the group be mounted at the root.
@@ -111,7 +106,7 @@ internal sealed class ControlGroup : IDisposable
         foreach (string directory in Directory.EnumerateDirectories(parent, Prefix + "*"))
         {
             string owner = Path.GetFileName(directory)[Prefix.Length..].Split('-')[0];
-            if (int.TryParse(owner, NumberStyles.None, CultureInfo.InvariantCulture, out int processId) && !Directory.Exists($"/proc/{processId}"))
+            if (int.TryParse(owner, NumberStyles.None, CultureInfo.InvariantCulture, out int processId) && !Linux.MayBeProcess(processId))
                 Remove(directory);
         }
     }

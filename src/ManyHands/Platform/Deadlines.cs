@@ -15,10 +15,14 @@ internal static class Deadlines
     private static int canceled;
     private static Thread? thread;
 
-    /// <summary>Calls back once, not before the time is over. The callback must be short and must not throw.</summary>
-    public static Deadline After(TimeSpan time, Action callback)
+    /// <summary>Calls back once, not before the time is over. The callback must be short.</summary>
+    /// <param name="time">From now.</param>
+    /// <param name="callback">What to do.</param>
+    /// <param name="failed">Fails what it was about, should it throw; null if nobody waits for anything of it.</param>
+    /// <exception cref="OutOfMemoryException">The system refuses the thread.</exception>
+    public static Deadline After(TimeSpan time, Action callback, Action<Exception>? failed = null)
     {
-        Deadline deadline = new(Stopwatch.GetTimestamp() + (long)(time.TotalSeconds * Stopwatch.Frequency), callback);
+        Deadline deadline = new(Stopwatch.GetTimestamp() + (long)(time.TotalSeconds * Stopwatch.Frequency), callback, failed);
         lock (Gate)
         {
             // Most deadlines are cancelled long before they are due; what is left of them must not pile up.
@@ -27,8 +31,7 @@ internal static class Deadlines
             Waiting.Enqueue(deadline, deadline.Due);
             if (thread is null)
             {
-                thread = new Thread(Run) { Name = "ManyHands deadlines", IsBackground = true };
-                thread.Start();
+                thread = Guarded.StartService(GuardedEntry.Deadlines, "ManyHands deadlines", Run);
             }
             else if (Waiting.Peek() == deadline)
             {
@@ -107,7 +110,7 @@ internal static class Deadlines
 }
 
 /// <summary>One callback that waits for its time.</summary>
-internal sealed class Deadline(long due, Action callback)
+internal sealed class Deadline(long due, Action callback, Action<Exception>? failed)
 {
     private Action? callback = callback;
 
@@ -121,5 +124,9 @@ internal sealed class Deadline(long due, Action callback)
             Deadlines.CountCanceled();
     }
 
-    public void Fire() => Interlocked.Exchange(ref callback, null)?.Invoke();
+    public void Fire()
+    {
+        if (Interlocked.Exchange(ref callback, null) is { } due)
+            Guarded.Run(GuardedEntry.DeadlineCallback, (due, failed), static one => one.due(), static one => $"{one.due.Method.DeclaringType?.Name}.{one.due.Method.Name}", static (one, unforeseen) => one.failed?.Invoke(unforeseen));
+    }
 }

@@ -92,6 +92,8 @@ internal sealed unsafe class FaultOrders : IDisposable
 
     public void Note(FaultSides side, FaultStep step) => reached[((int)side * StepsOfSide) + (int)step] = 1;
 
+    public bool IsNoted(FaultSides side, FaultStep step) => Volatile.Read(ref reached[((int)side * StepsOfSide) + (int)step]) != 0;
+
     /// <summary>What was noted; begins anew.</summary>
     public List<(FaultSides Side, FaultStep Step)> TakeNotes()
     {

@@ -33,12 +33,17 @@ internal static class FaultPoint
     /// <summary>Names a directory for the orders and the file below. Children inherit it.</summary>
     public const string Variable = "MANYHANDS_FAULTS";
 
+    /// <summary>Names a <see cref="GuardedEntry"/> at which a child throws when it comes by for the first time. Children inherit it.</summary>
+    public const string ThrowVariable = "MANYHANDS_THROW";
+
     /// <summary>In the directory: the process, the side, the step and the fault, written right before it happens.</summary>
     public const string FiredFile = "fired";
 
     private static readonly string? Directory = Environment.GetEnvironmentVariable(Variable);
     private static readonly Lock Gate = new();
     private static FaultOrder? armed;
+    private static ThrowOrder? armedThrow;
+    private static FaultHold? held;
     private static int[]? trace;
     private static bool inChild;
     private static volatile bool watched = Directory is not null;
@@ -60,6 +65,16 @@ internal static class FaultPoint
 #endif
     }
 
+    /// <summary>Code of ours begins there now, without a caller.</summary>
+    [Conditional("DEBUG")]
+    public static void Enter(GuardedEntry entry)
+    {
+#if DEBUG
+        if (watched)
+            Throw(null, entry);
+#endif
+    }
+
     /// <summary>What this thread does from here on is on no call's way, though it comes by the same code.</summary>
     [Conditional("DEBUG")]
     public static void StepAside()
@@ -75,6 +90,8 @@ internal static class FaultPoint
     {
 #if DEBUG
         inChild = true;
+        if (Environment.GetEnvironmentVariable(ThrowVariable) is { } entry)
+            ArmThrow(Enum.Parse<GuardedEntry>(entry), static () => new InvalidOperationException("On order."));
 #endif
     }
 
@@ -89,12 +106,19 @@ internal static class FaultPoint
         }
     }
 
+    /// <summary>Lets this process throw when it reaches the step for that many times, once.</summary>
+    public static void ArmThrow(FaultStep step, Func<Exception> exception, int hits = 1) => Order(new ThrowOrder(step, null, exception, hits));
+
+    /// <summary>Lets this process throw where that code of ours begins for that many times, once.</summary>
+    public static void ArmThrow(GuardedEntry entry, Func<Exception> exception, int hits = 1) => Order(new ThrowOrder(null, entry, exception, hits));
+
     /// <summary>Takes back what <see cref="Arm"/> has ordered and didn't happen.</summary>
     public static void Disarm()
     {
         lock (Gate)
         {
             armed = null;
+            armedThrow = null;
             watched = MayWatch;
         }
     }
@@ -105,8 +129,21 @@ internal static class FaultPoint
         get
         {
             lock (Gate)
-                return armed is not null;
+                return armed is not null || armedThrow is not null;
         }
+    }
+
+    /// <summary>Holds the next thread of this process that reaches the step there, until the hold is disposed of: so that a test can see to what it meets then.</summary>
+    public static FaultHold Hold(FaultStep step)
+    {
+        FaultHold hold = new(step);
+        lock (Gate)
+        {
+            held = hold;
+            watched = true;
+        }
+
+        return hold;
     }
 
     /// <summary>Counts from now on how often this process comes by each step.</summary>
@@ -131,22 +168,62 @@ internal static class FaultPoint
         }
     }
 
-    private static bool MayWatch => Directory is not null || trace is not null;
+    private static bool MayWatch => Directory is not null || trace is not null || armedThrow is not null || held is not null;
 
     private static void Look(FaultStep step)
     {
         if (Orders is { Records: true } orders)
             orders.Note(Side, step);
         FaultOrder? due;
+        FaultHold? hold = null;
         lock (Gate)
         {
             if (trace is not null)
                 trace[(int)step]++;
+            if (held?.Step == step)
+                (hold, held) = (held, null);
             due = TakeArmed(step) ?? (inChild ? Orders?.TryTake(step) : null);
         }
 
         if (due is not null)
             Suffer(due);
+        hold?.Stay();
+        Throw(step, null);
+    }
+
+    private static void Order(ThrowOrder order)
+    {
+        lock (Gate)
+        {
+            armedThrow = order;
+            watched = true;
+        }
+    }
+
+    private static void Throw(FaultStep? step, GuardedEntry? entry)
+    {
+        Func<Exception> exception;
+        lock (Gate)
+        {
+            if (armedThrow is not { } order || order.Step != step || order.Entry != entry || --order.Hits > 0)
+                return;
+            exception = order.Exception;
+            armedThrow = null;
+            watched = armed is not null || MayWatch;
+        }
+
+        throw exception();
+    }
+
+    private sealed class ThrowOrder(FaultStep? step, GuardedEntry? entry, Func<Exception> exception, int hits)
+    {
+        public FaultStep? Step => step;
+
+        public GuardedEntry? Entry => entry;
+
+        public Func<Exception> Exception => exception;
+
+        public int Hits { get; set; } = hits;
     }
 
     private static FaultOrder? TakeArmed(FaultStep step)
@@ -188,3 +265,26 @@ internal static class FaultPoint
     private static FaultSides Side => inChild ? FaultSides.Child : FaultSides.Parent;
 #endif
 }
+
+#if DEBUG
+/// <summary>A thread that waits at a step for as long as a test wants, or will when it comes by.</summary>
+internal sealed class FaultHold(FaultStep step) : IDisposable
+{
+    private readonly TaskCompletionSource reached = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource released = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public FaultStep Step => step;
+
+    /// <summary>Ends when a thread is there.</summary>
+    public Task Reached => reached.Task;
+
+    public void Stay()
+    {
+        reached.TrySetResult();
+        released.Task.GetAwaiter().GetResult();
+    }
+
+    /// <summary>Lets it go on. One that comes by later isn't held.</summary>
+    public void Dispose() => released.TrySetResult();
+}
+#endif

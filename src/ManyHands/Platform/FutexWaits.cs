@@ -40,7 +40,7 @@ internal static class FutexWaits
     {
         Entry entry = new(until, due);
         Add(entry);
-        using CancellationTokenRegistration registration = token.UnsafeRegister(static entry => Cancel((Entry)entry!), entry);
+        using CancellationTokenRegistration registration = Guarded.OnCanceled(GuardedEntry.WaitCancellation, token, entry, Cancel, static _ => "a wait", static (entry, unforeseen) => entry.TrySetException(unforeseen));
         await entry.Task.ConfigureAwait(false);
     }
 
@@ -109,8 +109,7 @@ internal static class FutexWaits
             Waiting.Add(entry);
             if (thread is null)
             {
-                thread = new Thread(Run) { Name = "ManyHands waits", IsBackground = true };
-                thread.Start();
+                thread = Guarded.StartService(GuardedEntry.Waits, "ManyHands waits", Run);
             }
             else
             {
@@ -237,7 +236,7 @@ internal static class FutexWaits
         last.Place = entry.Place;
         Waiting.RemoveAt(Waiting.Count - 1);
         entry.Place = -1;
-        entry.SetResult();
+        entry.TrySetResult();
     }
 
     private sealed class Entry(WaitWord until, long due) : TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)

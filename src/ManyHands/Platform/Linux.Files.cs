@@ -10,9 +10,11 @@ internal static unsafe partial class Linux
     public const int ErrorNoEntry = 2;
     public const int ErrorNoProcess = 3;
     public const int ErrorNoDevice = 6;
+    public const int ErrorNoChild = 10;
     public const int ErrorAccess = 13;
     public const int ErrorExists = 17;
     public const int ErrorNotDirectory = 20;
+    public const int ErrorInvalid = 22;
     public const int ErrorLoop = 40;
 
     public const int OpenCreate = 0x40;
@@ -43,6 +45,19 @@ internal static unsafe partial class Linux
             error = descriptor < 0 ? Marshal.GetLastPInvokeError() : 0;
             GC.KeepAlive(directory);
             return descriptor < 0 ? null : new SafeFileHandle(descriptor, ownsHandle: true);
+        }
+    }
+
+    /// <summary>What a link leads to; null if the system doesn't say, for the reason in <paramref name="error"/>. Needs no descriptor.</summary>
+    public static string? TryReadLink(string path, out int error)
+    {
+        const int LongestPath = 4096;
+        byte* target = stackalloc byte[LongestPath];
+        fixed (byte* text = Encoding.UTF8.GetBytes(path + "\0"))
+        {
+            nint length = ReadLink(text, target, LongestPath);
+            error = length < 0 ? Marshal.GetLastPInvokeError() : 0;
+            return length < 0 ? null : Encoding.UTF8.GetString(target, (int)length);
         }
     }
 
@@ -103,6 +118,9 @@ internal static unsafe partial class Linux
     [LibraryImport("libc", EntryPoint = "openat", SetLastError = true)]
     private static partial int OpenAt(int directory, byte* path, int flags, uint mode);
 
+    [LibraryImport("libc", EntryPoint = "readlink", SetLastError = true)]
+    private static partial nint ReadLink(byte* path, byte* target, nint size);
+
     [LibraryImport("libc", EntryPoint = "mkdir", SetLastError = true)]
     private static partial int MakeDirectory(byte* path, uint mode);
 
@@ -115,6 +133,9 @@ internal static unsafe partial class Linux
     [LibraryImport("libc", EntryPoint = "syscall", SetLastError = true)]
     private static partial long SystemCallOnFile(long number, long file, byte* path, long flags, long mask, FileStatus* status);
 
+    /// <summary>Which file it is, and its last change: differs from an earlier one if somebody has written into the file since, or made another.</summary>
+    public readonly record struct FileVersion(ulong Inode, long Seconds, uint Nanoseconds);
+
     /// <summary>The part of <c>struct statx</c> that is looked at; it is the same on all architectures.</summary>
     [StructLayout(LayoutKind.Explicit, Size = 256)]
     public struct FileStatus
@@ -122,6 +143,7 @@ internal static unsafe partial class Linux
         private const int KindMask = 0xF000;
         private const int DirectoryKind = 0x4000;
         private const int RegularKind = 0x8000;
+        private const int SocketKind = 0xC000;
         private const int OthersMask = 0x3F;
 
         /// <summary>How many names it has; none when it was deleted.</summary>
@@ -134,9 +156,22 @@ internal static unsafe partial class Linux
         [FieldOffset(28)]
         public ushort Mode;
 
+        [FieldOffset(32)]
+        private readonly ulong inode;
+
+        [FieldOffset(112)]
+        private readonly long modifiedSeconds;
+
+        [FieldOffset(120)]
+        private readonly uint modifiedNanoseconds;
+
+        public readonly FileVersion Version => new(inode, modifiedSeconds, modifiedNanoseconds);
+
         public readonly bool IsDirectory => (Mode & KindMask) == DirectoryKind;
 
         public readonly bool IsRegular => (Mode & KindMask) == RegularKind;
+
+        public readonly bool IsSocket => (Mode & KindMask) == SocketKind;
 
         /// <summary>Whether anybody but its owner may do anything with it.</summary>
         public readonly bool IsOpenToOthers => (Mode & OthersMask) != 0;

@@ -93,6 +93,9 @@ internal static unsafe partial class Linux
     /// <summary>A descriptor that becomes readable when the process ends.</summary>
     public static int PidfdOpen(int pid) => Check((int)SystemCall(PidfdOpenNumber, pid, 0, 0, 0), "pidfd_open");
 
+    /// <summary>Whether a process has that number, be it one that waits to be reaped: false only if the system says that none has. Needs no descriptor.</summary>
+    public static bool MayBeProcess(int id) => id > 0 && (SystemCall(SignalThreadNumber, id, id, 0, 0) == 0 || Marshal.GetLastPInvokeError() != ErrorNoProcess);
+
     /// <summary>Sends a signal to exactly that process, never to one that got its number later. False if it has ended.</summary>
     public static bool PidfdSignal(int pidfd, int signal) => SystemCall(PidfdSendSignalNumber, pidfd, signal, 0, 0) == 0;
 
@@ -201,6 +204,7 @@ internal static unsafe partial class Linux
 
     // The numbers of older calls differ by architecture.
     private static readonly long FutexNumber = RuntimeInformation.ProcessArchitecture == Architecture.X64 ? 202 : 98;
+    private static readonly long SignalThreadNumber = RuntimeInformation.ProcessArchitecture == Architecture.X64 ? 234 : 131;
 
     /// <summary>Whether the calls whose numbers differ by architecture are known for this one.</summary>
     public static bool IsKnownArchitecture => RuntimeInformation.ProcessArchitecture is Architecture.X64 or Architecture.Arm64;

@@ -24,7 +24,8 @@ internal enum LockOutcome
 /// +----------------+--------+----------+----------+
 /// </code>
 /// The low half is the futex. A process that died leaves its identity, and by that whoever waits finds out after 20 to 200 ms, or at the end of its time. It takes over from exactly that state, so
-/// only one does. What cannot be an identity is taken over at once, as abandoned. A process that is stopped owns what it owns.
+/// only one does. What cannot be an identity is taken over at once, as abandoned. A process that is stopped owns what it owns,
+/// and so does one that can't be looked at.
 /// Waiters that are killed may have had the wake-up that was meant for the next: then that one looks again after at most 200 ms. Processes have to see each other under the same numbers (one pid namespace).
 /// </remarks>
 internal static unsafe partial class RobustLock
@@ -178,7 +179,7 @@ internal static unsafe partial class RobustLock
                 if (Interlocked.CompareExchange(ref *word, mark, 0) == 0)
                     return true;
             }
-            else if (!IsPossible(seen) || (thorough && !IsAlive(seen)))
+            else if (!IsPossible(seen) || (thorough && HasEnded(seen)))
             {
                 // Others may wait for the same; nobody knows.
                 if (Interlocked.CompareExchange(ref *word, Own | Waiters, seen) != seen)
@@ -201,14 +202,14 @@ internal static unsafe partial class RobustLock
         return false;
     }
 
-    /// <summary>Whether a word's owner, as <see cref="Own"/> has it, is a process that lives.</summary>
-    public static bool IsOwnerAlive(ulong owner) => IsPossible(owner) && IsAlive(owner);
+    /// <summary>Whether a word's owner, as <see cref="Own"/> has it, is known to have ended, or is none at all.</summary>
+    public static bool HasOwnerEnded(ulong owner) => !IsPossible(owner) || HasEnded(owner);
 
     private static uint Number(ulong seen) => (uint)(seen & ~Waiters);
 
     private static bool IsPossible(ulong seen) => Number(seen) is > 0 and <= HighestNumber;
 
-    private static bool IsAlive(ulong seen) => (seen & ~Waiters) == Own || new ProcessIdentity((int)Number(seen), (uint)(seen >> 32)).IsAlive;
+    private static bool HasEnded(ulong seen) => (seen & ~Waiters) != Own && new ProcessIdentity((int)Number(seen), (uint)(seen >> 32)).HasEnded;
 
     private static void ThrowNotHeld(ulong* word)
     {

@@ -71,7 +71,7 @@ internal sealed class SegmentPool : IDisposable
             if (!closed && kept + (long)segment.Size <= MostFree)
             {
                 free.Add(segment);
-                trimming ??= Deadlines.After(KeepTime, Trim);
+                trimming ??= TrimLater();
                 return;
             }
         }
@@ -105,6 +105,12 @@ internal sealed class SegmentPool : IDisposable
             Drop(one);
     }
 
+    private Deadline TrimLater() => Deadlines.After(KeepTime, Trim, failed: _ =>
+    {
+        lock (gate)
+            trimming = null;
+    });
+
     private void Trim()
     {
         lock (gate)
@@ -114,7 +120,7 @@ internal sealed class SegmentPool : IDisposable
             {
                 used = false;
                 if (!closed)
-                    trimming = Deadlines.After(KeepTime, Trim);
+                    trimming = TrimLater();
                 return;
             }
         }

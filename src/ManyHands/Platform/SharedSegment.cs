@@ -4,7 +4,7 @@ using System.Runtime.InteropServices;
 namespace ManyHands.Platform;
 
 /// <summary>
-/// A piece of anonymous memory that other processes can map as well, mapped here. Nobody can shrink it, so no access to it can ever fault; its pages
+/// A piece of anonymous memory that other processes can map as well. Nobody can shrink it, so no access to it can ever fault; its pages
 /// are there from the start, so a machine short of memory refuses here and not at some later access.
 /// </summary>
 internal sealed unsafe class SharedSegment : MemoryManager<byte>
@@ -34,7 +34,7 @@ internal sealed unsafe class SharedSegment : MemoryManager<byte>
 
     public byte* Address => address;
 
-    /// <summary>-1 once it was given away, and for one that came from another process.</summary>
+    /// <summary>-1 once it was given away, and for one that came from another process and is mapped.</summary>
     public int Descriptor => descriptor;
 
     /// <summary>Makes a segment.</summary>
@@ -57,22 +57,27 @@ internal sealed unsafe class SharedSegment : MemoryManager<byte>
         }
     }
 
-    /// <summary>Maps, for reading only, what another process made and sent; takes the descriptor over.</summary>
-    /// <exception cref="InvalidDataException">It isn't sealed anonymous memory of a plausible size.</exception>
+    /// <summary>Takes over what another process made and sent. It is mapped by <see cref="MapForReading"/>.</summary>
+    /// <exception cref="InvalidDataException">It isn't sealed anonymous memory of a plausible size; the descriptor is closed.</exception>
     public static SharedSegment Open(long id, int descriptor)
     {
-        try
-        {
-            int seals = Linux.Seals(descriptor);
-            long size = Linux.Seek(descriptor, 0, 2);
-            if (seals < 0 || (seals & Linux.SealShrink) == 0 || size is <= 0 or > LargestSize)
-                throw new InvalidDataException($"A segment of {size:N0} bytes with the seals {seals} is none of ours.");
-            return new SharedSegment(id, -1, Map(descriptor, (nuint)size, Linux.ProtectRead), (nuint)size);
-        }
-        finally
-        {
-            Linux.Close(descriptor);
-        }
+        int seals = Linux.Seals(descriptor);
+        long size = Linux.Seek(descriptor, 0, 2);
+        if (seals >= 0 && (seals & Linux.SealShrink) != 0 && size is > 0 and <= LargestSize)
+            return new SharedSegment(id, descriptor, null, (nuint)size);
+        Linux.Close(descriptor);
+        throw new InvalidDataException($"A segment of {size:N0} bytes with the seals {seals} is none of ours.");
+    }
+
+    /// <summary>Maps one that came from another process, unless it is. After a refusal it can be tried again.</summary>
+    /// <exception cref="IOException">The system refused: no addresses, or a descriptor that can't be read.</exception>
+    public void MapForReading()
+    {
+        if (address is not null)
+            return;
+        address = Map(descriptor, Size, Linux.ProtectRead);
+        Linux.Close(descriptor);
+        descriptor = -1;
     }
 
     /// <summary>One more user; each gives it back to its pool.</summary>
@@ -100,9 +105,8 @@ internal sealed unsafe class SharedSegment : MemoryManager<byte>
 
     protected override void Dispose(bool disposing)
     {
-        if (address is null)
-            return;
-        _ = Linux.Unmap(address, Size);
+        if (address is not null)
+            _ = Linux.Unmap(address, Size);
         address = null;
         if (descriptor >= 0)
             Linux.Close(descriptor);

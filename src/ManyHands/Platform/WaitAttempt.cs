@@ -66,13 +66,16 @@ internal abstract class WaitAttempt(IWaitable? waitable)
         Pace pace = new(timeout);
         uint canceled = 0;
         uint* canceledWord = &canceled;
-        using CancellationTokenRegistration registration = token.UnsafeRegister(
+        using CancellationTokenRegistration registration = Guarded.OnCanceled(
+            GuardedEntry.WaitCancellation,
+            token,
+            (nint)canceledWord,
             static word =>
             {
-                Volatile.Write(ref *(uint*)(nint)word!, 1);
-                Linux.FutexWake((uint*)(nint)word, 1);
+                Volatile.Write(ref *(uint*)word, 1);
+                Linux.FutexWake((uint*)word, 1);
             },
-            (nint)canceledWord);
+            static _ => "a wait, which notices the cancellation later");
         bool maySpin = timeout != TimeSpan.Zero && waitable?.Spinning is { IsWorthwhile: true };
         if (maySpin && !IsReadyAtAGlance)
         {

@@ -34,6 +34,7 @@ internal sealed class BatchedMapRun<T, TResult> : IAsyncEnumerator<TResult>
     private readonly CancellationToken token;
     private readonly CancellationToken enumeratorToken;
     private readonly CancellationTokenSource stop = new();
+    private readonly CancellationToken stopToken;
     private readonly Lock gate = new();
     private readonly Queue<MapBatch<T, TResult>> ready = new();
     private MapBatch<T, TResult>? head;
@@ -44,6 +45,7 @@ internal sealed class BatchedMapRun<T, TResult> : IAsyncEnumerator<TResult>
     private int notTaken;
     private bool failed;
     private Exception? feederFailure;
+    private Exception? firstFailure;
     private bool feederEnded;
     private TaskCompletionSource? consumerWaits;
     private TaskCompletionSource? feederWaits;
@@ -64,6 +66,7 @@ internal sealed class BatchedMapRun<T, TResult> : IAsyncEnumerator<TResult>
         this.inOrder = inOrder;
         this.token = token;
         this.enumeratorToken = enumeratorToken;
+        stopToken = stop.Token;
         Segments = segments;
         Options = options;
     }
@@ -77,8 +80,10 @@ internal sealed class BatchedMapRun<T, TResult> : IAsyncEnumerator<TResult>
     /// <summary>The function as workers know it; known once the feeder runs.</summary>
     public FunctionReference Function { get; private set; } = null!;
 
-    /// <summary>Cancels every call of the map.</summary>
-    public CancellationToken StopToken => stop.Token;
+    /// <summary>Cancels every call of the map. Calls may ask for it when the map is over: what comes back from a worker then still has to end.</summary>
+    public CancellationToken StopToken => stopToken;
+
+    public bool IsInOrder => inOrder;
 
     private bool IsCanceled => token.IsCancellationRequested || enumeratorToken.IsCancellationRequested;
 
@@ -111,8 +116,10 @@ internal sealed class BatchedMapRun<T, TResult> : IAsyncEnumerator<TResult>
 
         await feeder.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await CallsEnded().ConfigureAwait(false);
-        registration.Unregister();
-        enumeratorRegistration.Unregister();
+
+        // One of them may be on its way at this moment.
+        await registration.DisposeAsync().ConfigureAwait(false);
+        await enumeratorRegistration.DisposeAsync().ConfigureAwait(false);
         stop.Dispose();
     }
 
@@ -121,6 +128,17 @@ internal sealed class BatchedMapRun<T, TResult> : IAsyncEnumerator<TResult>
     {
         lock (gate)
             TellConsumer(batch);
+    }
+
+    /// <summary>No more results of a batch count, but it hasn't ended.</summary>
+    public void OnBroken(MapBatch<T, TResult> batch)
+    {
+        lock (gate)
+        {
+            failed = true;
+            TellConsumer(batch);
+            WakeFeeder();
+        }
     }
 
     /// <summary>No more results will come from a batch.</summary>
@@ -165,8 +183,8 @@ internal sealed class BatchedMapRun<T, TResult> : IAsyncEnumerator<TResult>
             return false;
         if (feeder is null)
         {
-            registration = token.UnsafeRegister(static map => ((BatchedMapRun<T, TResult>)map!).OnCanceled(), this);
-            enumeratorRegistration = enumeratorToken.UnsafeRegister(static map => ((BatchedMapRun<T, TResult>)map!).OnCanceled(), this);
+            registration = Guarded.OnCanceled(GuardedEntry.MapCancellation, token, this, static map => map.OnCanceled(), static map => $"the map of {map.function.Method.Name}", static (map, _) => map.OnCanceled());
+            enumeratorRegistration = Guarded.OnCanceled(GuardedEntry.MapCancellation, enumeratorToken, this, static map => map.OnCanceled(), static map => $"the map of {map.function.Method.Name}", static (map, _) => map.OnCanceled());
             feeder = Task.Run(FeedAsync, CancellationToken.None);
         }
 
@@ -202,7 +220,7 @@ internal sealed class BatchedMapRun<T, TResult> : IAsyncEnumerator<TResult>
 
     private void OnCanceled()
     {
-        _ = stop.CancelAsync();
+        Guarded.Watch(GuardedEntry.MapCancellation, stop.CancelAsync(), this, static map => $"the map of {map.function.Method.Name}");
         lock (gate)
             WakeConsumer();
     }
@@ -220,12 +238,16 @@ internal sealed class BatchedMapRun<T, TResult> : IAsyncEnumerator<TResult>
                 else
                     ready.TryDequeue(out current);
                 if (current is null)
+                {
+                    failure = firstFailure;
                     return false;
+                }
             }
 
             // Announced again from here on; looked at after that, so that nothing is missed.
             current.IsAnnounced = false;
             bool isFinished = current.IsFinished;
+            Exception? itsFailure = Volatile.Read(ref current.Failure);
             available = current.Completed;
             if (current.Taken < available)
             {
@@ -233,11 +255,19 @@ internal sealed class BatchedMapRun<T, TResult> : IAsyncEnumerator<TResult>
                 return true;
             }
 
-            if (isFinished)
+            if (itsFailure is not null)
             {
-                failure = current.Failure;
-                if (failure is not null)
+                if (inOrder)
+                {
+                    failure = itsFailure;
                     return false;
+                }
+
+                // All that is there comes first.
+                firstFailure ??= itsFailure;
+            }
+            else if (isFinished)
+            {
                 notTaken -= current.Taken;
                 WakeFeeder();
                 if (inOrder)
@@ -307,7 +337,7 @@ internal sealed class BatchedMapRun<T, TResult> : IAsyncEnumerator<TResult>
 
     private async Task FeedAsync(IAsyncEnumerable<T> items)
     {
-        await using IAsyncEnumerator<T> each = items.GetAsyncEnumerator(stop.Token);
+        await using IAsyncEnumerator<T> each = items.GetAsyncEnumerator(stopToken);
         ValueTask<bool> next = default;
         bool hasNext = false;
         bool isAtEnd = false;
@@ -345,14 +375,14 @@ internal sealed class BatchedMapRun<T, TResult> : IAsyncEnumerator<TResult>
     private MapBatch<T, TResult> NewBatch()
     {
         double usual = Volatile.Read(ref itemNanoseconds);
-        int size = usual == 0 ? 1 : (int)Math.Clamp(BatchTime.TotalNanoseconds / usual, 1, 2 * Volatile.Read(ref largestSoFar));
+        int size = pool.ItemsPerBatch ?? (usual == 0 ? 1 : (int)Math.Clamp(BatchTime.TotalNanoseconds / usual, 1, 2 * Volatile.Read(ref largestSoFar)));
         return new MapBatch<T, TResult>(this, Math.Min(size, LargestBatch), NewContext(), Segments);
     }
 
     private CallerSide NewContext()
     {
         CallerSide context = new();
-        context.Reuse(stop.Token);
+        context.Reuse(stopToken);
         return context;
     }
 

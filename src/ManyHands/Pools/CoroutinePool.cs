@@ -1,4 +1,5 @@
 using ManyHands.Calls;
+using ManyHands.Platform;
 using ManyHands.Workers;
 
 namespace ManyHands.Pools;
@@ -98,24 +99,36 @@ internal sealed class CoroutinePool(int limit, CoroutinePoolOptions options) : P
         CoroutineLoop.Start(name, call.Name, static state =>
         {
             (CoroutinePool pool, LocalCall call) = ((CoroutinePool, LocalCall))state!;
-            pool.RunAsync(call);
-        }, (this, call));
+            Guarded.Watch(GuardedEntry.CoroutineCall, pool.RunAsync(call), (pool, call), static one => one.call.Name, static (one, unforeseen) => one.pool.Fail(one.call, unforeseen));
+        }, (this, call), static (state, unforeseen) =>
+        {
+            (CoroutinePool pool, LocalCall call) = ((CoroutinePool, LocalCall))state;
+            pool.Fail(call, unforeseen);
+        });
     }
 
-    private async void RunAsync(LocalCall call)
+    private async Task RunAsync(LocalCall call)
     {
+        FaultPoint.Enter(GuardedEntry.CoroutineCall);
         if (Initialize() && call.TryStart())
             await call.RunAsync();
         else
             OnEnded(call);
-        CoroutineLoop.Ended();
+    }
+
+    private void Fail(LocalCall call, Exception unforeseen)
+    {
+        OnEnded(call);
+        call.Fail(CallOutcome.Unforeseen(call.Name, unforeseen));
     }
 
     private void OnEnded(LocalCall call)
     {
         lock (gate)
         {
-            running.Remove(call);
+            if (!running.Remove(call))
+                return;
+            CoroutineLoop.Ended();
             while (running.Count < limit && queue.TryDequeue(out LocalCall? next))
             {
                 if (!next.IsCompleted)
@@ -143,7 +156,7 @@ internal sealed class CoroutinePool(int limit, CoroutinePoolOptions options) : P
             LocalCall[] left;
             lock (gate)
             {
-                broken = new PoolBrokenException($"The pool's initializer threw {reason.GetType().Name}: {reason.Message}", reason);
+                broken = new PoolBrokenException($"The pool's initializer threw {reason.GetType().Name}: {ExceptionText.MessageOf(reason)}", reason);
                 left = [.. queue, .. running];
                 queue.Clear();
             }

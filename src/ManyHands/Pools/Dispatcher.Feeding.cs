@@ -1,6 +1,8 @@
 using System.Diagnostics.CodeAnalysis;
+using ManyHands.Calls;
 using ManyHands.Platform;
 using ManyHands.Serialization;
+using ManyHands.Transport;
 using ManyHands.Workers;
 
 namespace ManyHands.Pools;
@@ -23,47 +25,70 @@ internal sealed partial class Dispatcher
         {
             while (true)
             {
-                PoolCall? next;
+                PoolCall? next = null;
                 PoolCall? rest = null;
-                lock (gate)
+                try
                 {
-                    next = TakeFor(worker, ref rest);
-                }
+                    FaultPoint.Enter(GuardedEntry.Feeding);
+                    lock (gate)
+                    {
+                        if (!TakeFor(worker, ref next, ref rest))
+                            next = null;
+                    }
 
-                if (rest is not null)
-                    pool.OnSplitOff(rest);
-                if (next is null)
+                    if (rest is not null)
+                        pool.OnSplitOff(rest);
+                    if (next is null)
+                        return;
+                    if (next.Options.HasTimeout)
+                        pool.StartTimeout(next);
+                    if (!Send(next, worker))
+                        return;
+                }
+                catch (Exception unforeseen)
+                {
+                    // Who feeds may be in the middle of another call's business, which isn't to suffer.
+                    FailFeeding(worker, next, unforeseen);
                     return;
-                if (next.Options.HasTimeout)
-                    pool.StartTimeout(next);
-                if (!Send(next, worker))
-                    return;
+                }
             }
         }
     }
 
-    private PoolCall? TakeFor(PoolWorker worker, ref PoolCall? rest)
+    // What the worker has of the call isn't known, so it can't go on.
+    private void FailFeeding(PoolWorker worker, PoolCall? call, Exception unforeseen) => Guarded.Fail(
+        GuardedEntry.Feeding,
+        (Dispatcher: this, Worker: worker, Call: call),
+        unforeseen,
+        static feeding => $"{feeding.Call?.Name ?? "calls"} on the way to {feeding.Worker.Link.Name}; the call fails and the worker is ended",
+        static (feeding, unforeseen) =>
+        {
+            if (feeding.Call is { } call)
+                feeding.Dispatcher.pool.Fail(call, CallOutcome.Unforeseen(call.Name, unforeseen));
+            feeding.Worker.Link.Kill($"something unforeseen happened while it was sent a call: {ExceptionText.MessageOf(unforeseen)}");
+        });
+
+    private bool TakeFor(PoolWorker worker, ref PoolCall? call, ref PoolCall? rest)
     {
         worker.IsIdle = false;
         if (!worker.IsReady || worker.IsLeaving || worker.IsGone)
-            return null;
+            return false;
         if (MustLeave(worker))
         {
             if (worker.Calls.Count == 0)
                 Retire(worker, isRecycled: true);
-            return null;
+            return false;
         }
 
         // Ahead only the worker's fair share, so that none waits behind another while a worker is about to be free.
         int most = Math.Min(worker.Depth, 1 + (QueuedCount / Math.Max(1, workers.Count)));
-        PoolCall? call = null;
         if (worker.Calls.Count < most && (worker.Calls.Count == 0 ? busy < limit : !worker.IsHeldUp))
             call = TakeQueued();
         if (call is null)
         {
             if (worker.Calls.Count == 0)
                 BecomeIdle(worker);
-            return null;
+            return false;
         }
 
         if (options.MaxCallsPerWorker is { } mostCalls && worker.NextSequence - WorkerLink.FirstSequence + call.Count > mostCalls)
@@ -77,7 +102,7 @@ internal sealed partial class Dispatcher
         Assign(call, worker);
         if (worker.Calls.Count > 1 || call.Count > 1)
             Watch(worker);
-        return call;
+        return true;
     }
 
     private void Assign(PoolCall call, PoolWorker worker)
@@ -99,7 +124,8 @@ internal sealed partial class Dispatcher
     {
         EncodedPayload payload = call.Payload;
         FaultPoint.Reach(FaultStep.CallAssigned);
-        if (!payload.IsGone && worker.Link.Send(call.Function, payload, call.First, call.Count, call.HasLengths, call.CallerLooks, call.Options.HasTimeout))
+        IOException? refusal = null;
+        if (!payload.IsGone && TrySend(call, payload, worker, out refusal))
         {
             // A cancellation that came before the worker had the call found nothing there to cancel.
             if (Volatile.Read(ref call.CancelRequested))
@@ -115,8 +141,15 @@ internal sealed partial class Dispatcher
             {
                 Leave(worker, call);
                 worker.NextSequence = call.First;
-                PutBack(call);
+                if (refusal is null)
+                    PutBack(call);
             }
+        }
+
+        if (refusal is not null)
+        {
+            pool.Fail(call, refusal);
+            return true;
         }
 
         AfterSettled(call);
@@ -124,6 +157,21 @@ internal sealed partial class Dispatcher
             return true;
         FeedAll();
         return false;
+    }
+
+    // The system may have no descriptor for a large payload; then nothing was sent, and the worker is as it was.
+    private static bool TrySend(PoolCall call, in EncodedPayload payload, PoolWorker worker, out IOException? refusal)
+    {
+        refusal = null;
+        try
+        {
+            return worker.Link.Send(call.Function, payload, call.First, call.Count, call.HasLengths, call.CallerLooks, call.Options.HasTimeout);
+        }
+        catch (PayloadNotSentException reason)
+        {
+            refusal = reason;
+            return false;
+        }
     }
 
     private void FeedAll()
@@ -178,8 +226,11 @@ internal sealed partial class Dispatcher
             return;
         worker.IsWatched = true;
         worker.WatchedSequence = -1;
-        Deadlines.After(HoldUp, () => LookAgain(worker));
+        LookLater(worker);
     }
+
+    private void LookLater(PoolWorker worker) =>
+        Deadlines.After(HoldUp, () => LookAgain(worker), failed: unforeseen => worker.Link.Kill($"something unforeseen happened while it was watched: {ExceptionText.MessageOf(unforeseen)}"));
 
     // On the deadlines' thread.
     private void LookAgain(PoolWorker worker)
@@ -195,7 +246,7 @@ internal sealed partial class Dispatcher
             worker.IsWatched = true;
             worker.WatchedSequence = recall ? -1 : running;
             worker.IsHeldUp |= recall;
-            Deadlines.After(HoldUp, () => LookAgain(worker));
+            LookLater(worker);
         }
 
         // Also what it has sent without saying so: it says so when its next call has ended, and that may take long.

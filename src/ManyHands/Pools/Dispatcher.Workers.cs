@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using ManyHands.Calls;
 using ManyHands.Platform;
 using ManyHands.Transport;
 using ManyHands.Workers;
@@ -104,8 +105,10 @@ internal sealed partial class Dispatcher
         {
             lock (gate)
             {
-                workers.Remove(worker);
+                if (worker.IsGone)
+                    return;
                 worker.IsGone = true;
+                workers.Remove(worker);
                 if (!worker.IsReady)
                     starting--;
                 if (worker.IsLeaving)
@@ -119,7 +122,18 @@ internal sealed partial class Dispatcher
         }
 
         foreach ((PoolCall call, TimeSpan? ranFor) in crashed)
-            pool.OnCrashed(call, gone.Exit!, ranFor);
+        {
+            try
+            {
+                pool.OnCrashed(call, gone.Exit!, ranFor);
+            }
+            catch (Exception unforeseen)
+            {
+                // Each has its outcome, whatever becomes of another's.
+                pool.Fail(call, CallOutcome.Unforeseen(call.Name, unforeseen));
+            }
+        }
+
         foreach (PoolCall call in canceled)
             pool.Cancel(call);
         foreach (PoolCall call in unserved)
@@ -212,8 +226,8 @@ internal sealed partial class Dispatcher
         string lines = gone.Exit is { LastErrorLines.Count: > 0 } ? $" Its last lines on standard error: {string.Join(" | ", gone.Exit.LastErrorLines)}" : "";
         string why = gone switch
         {
-            { Exit: null } => $"its process could not be started: {gone.Failure!.Message}",
-            { Failure: { } failure } => $"its initializer threw {failure.GetType().Name}: {failure.Message}",
+            { Exit: null } => $"its process could not be started: {ExceptionText.MessageOf(gone.Failure!)}",
+            { Failure: { } failure } => $"its initializer threw {failure.GetType().Name}: {ExceptionText.MessageOf(failure)}",
             { Exit.Reason: { } reason } => reason,
             _ => $"its process {gone.Exit.Describe()} before it was ready.",
         };
@@ -250,7 +264,7 @@ internal sealed partial class Dispatcher
             return;
         started++;
         starting++;
-        PoolWorker worker = new(this, settings with { Name = $"{name}-Process-{started}" });
+        PoolWorker worker = new(this, settings with { Name = $"{name}-Process-{started}" }, options.SentAhead);
         workers.Add(worker);
         worker.Link.Start();
     }
@@ -260,20 +274,22 @@ internal sealed partial class Dispatcher
         if (backingOff)
             return;
         backingOff = true;
-        Deadlines.After(FirstBackOff * (1 << failedStarts), () =>
-        {
-            lock (gate)
-            {
-                backingOff = false;
-                if (allReady is not null && !allReady.Task.IsCompleted)
-                {
-                    while (!ending && broken is null && ActiveCount < MostProcesses)
-                        StartOne();
-                }
+        Deadlines.After(FirstBackOff * (1 << failedStarts), StartAgain, failed: _ => StartAgain());
+    }
 
-                StartIfNeeded();
+    private void StartAgain()
+    {
+        lock (gate)
+        {
+            backingOff = false;
+            if (allReady is not null && !allReady.Task.IsCompleted)
+            {
+                while (!ending && broken is null && ActiveCount < MostProcesses)
+                    StartOne();
             }
-        });
+
+            StartIfNeeded();
+        }
     }
 
     private void CheckAllReady()
@@ -324,8 +340,14 @@ internal sealed partial class Dispatcher
         worker.IdleSince = Stopwatch.GetTimestamp();
         idle.Push(worker);
         if (idleLook is null && !ending && options.IdleTimeout != Timeout.InfiniteTimeSpan && ActiveCount > FewestIdle)
-            idleLook = Deadlines.After(options.IdleTimeout, EndIdleWorkers);
+            LookForIdleIn(options.IdleTimeout);
     }
+
+    private void LookForIdleIn(TimeSpan time) => idleLook = Deadlines.After(time, EndIdleWorkers, failed: _ =>
+    {
+        lock (gate)
+            LookForIdleIn(options.IdleTimeout);
+    });
 
     // On the deadlines' thread.
     private void EndIdleWorkers()
@@ -338,7 +360,7 @@ internal sealed partial class Dispatcher
             if (allReady is { Task.IsCompleted: false })
             {
                 // Whoever waits for all to be ready would wait for ever, if those that were first went meanwhile.
-                idleLook = Deadlines.After(options.IdleTimeout, EndIdleWorkers);
+                LookForIdleIn(options.IdleTimeout);
                 return;
             }
 
@@ -359,7 +381,7 @@ internal sealed partial class Dispatcher
             }
 
             if (next != Timeout.InfiniteTimeSpan)
-                idleLook = Deadlines.After(next, EndIdleWorkers);
+                LookForIdleIn(next);
         }
     }
 }

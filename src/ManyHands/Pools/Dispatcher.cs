@@ -35,7 +35,8 @@ internal sealed partial class Dispatcher
         settings = new WorkerSettings
         {
             Name = "",
-            Environment = options.Environment,
+            // A copy: the caller's may change, or tell names apart as the system doesn't.
+            Environment = new Dictionary<string, string?>(options.Environment, StringComparer.Ordinal),
             WorkingDirectory = options.WorkingDirectory,
             Output = options.Output,
             StartTimeout = options.StartTimeout,
@@ -64,17 +65,19 @@ internal sealed partial class Dispatcher
             reason = broken;
             if (closed || broken is not null)
                 return false;
-            unsettled++;
             queue.Enqueue(call);
+            unsettled++;
             worker = null;
             if (busy >= limit || !TryTakeIdle(out worker))
                 StartIfNeeded();
         }
 
         if (worker is null)
+        {
             FaultPoint.Reach(FaultStep.CallQueued);
-        if (worker is null)
             return true;
+        }
+
         if (callerCanLook && worker.Link.IsLookingWorthwhile)
         {
             call.CallerLooks = true;
@@ -123,7 +126,6 @@ internal sealed partial class Dispatcher
             MarkSettled(call);
         }
 
-        FaultPoint.Reach(FaultStep.CallSettled);
         AfterSettled(call);
         return true;
     }
@@ -165,7 +167,7 @@ internal sealed partial class Dispatcher
                 : timeout;
             if (left > TimeSpan.Zero)
             {
-                call.Deadline = Deadlines.After(left, () => pool.OnTimeout(call));
+                call.Deadline = Deadlines.After(left, () => pool.OnTimeout(call), failed: unforeseen => pool.FailAtDeadline(call, unforeseen));
                 return false;
             }
 
@@ -189,6 +191,15 @@ internal sealed partial class Dispatcher
 
         if (link is not null)
             FaultPoint.Reach(FaultStep.KillDecided);
+        link?.Kill(why);
+    }
+
+    /// <summary>Kills the worker that was sent a call, be it running or not: nobody would end it later.</summary>
+    public void KillWorkerWith(PoolCall call, string why)
+    {
+        WorkerLink? link;
+        lock (gate)
+            link = call.Worker?.Link;
         link?.Kill(why);
     }
 
@@ -277,8 +288,6 @@ internal sealed partial class Dispatcher
                 MarkSettled(call);
         }
 
-        FaultPoint.Reach(FaultStep.CallSettled);
-
         // The next call is on its way before this one's caller is told.
         Feed(worker);
         if (isFirstToSettle)
@@ -325,6 +334,14 @@ internal sealed partial class Dispatcher
         lock (gate)
             call = worker.Find(sequence);
         call?.Report(receiver, value);
+    }
+
+    public void OnUnreadableReport(PoolWorker worker, long sequence, Exception reason)
+    {
+        PoolCall? call;
+        lock (gate)
+            call = worker.Find(sequence);
+        call?.LoseReport(reason);
     }
 
     public static void OnAllRead(PoolWorker worker)
@@ -407,9 +424,19 @@ internal sealed partial class Dispatcher
     {
         if (call.State != PoolCallState.Done)
             return;
-        call.Registration.Unregister();
-        if (call.Worker is null)
-            call.ReleasePayload();
+
+        // Called between the settling and the telling: whatever happens here, the caller is told.
+        Guarded.Run(
+            GuardedEntry.Settling,
+            call,
+            static call =>
+            {
+                FaultPoint.Reach(FaultStep.CallSettled);
+                call.Registration.Unregister();
+                if (call.Worker is null)
+                    call.ReleasePayload();
+            },
+            static call => $"what {call.Name} held");
     }
 
     // Waits for a worker again, with what of it has no outcome yet.

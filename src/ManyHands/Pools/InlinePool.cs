@@ -77,12 +77,13 @@ internal sealed class InlinePool(InlinePoolOptions options) : Pool
             return Task.FromCanceled<TResult>(pending.Token);
         }
 
-        _ = RunAsync(pending);
+        Guarded.Watch(GuardedEntry.InlineCall, RunAsync(pending), (Pool: this, Call: pending), static one => one.Call.Name, static (one, unforeseen) => one.Pool.Fail(one.Call, CallOutcome.Unforeseen(one.Call.Name, unforeseen)));
         return pending.Task;
     }
 
     private async Task RunAsync<TResult>(PendingCall<TResult> pending)
     {
+        FaultPoint.Enter(GuardedEntry.InlineCall);
         lock (gate)
             unended++;
         Interlocked.Increment(ref running);
@@ -103,11 +104,17 @@ internal sealed class InlinePool(InlinePoolOptions options) : Pool
                 }
 
                 // An asynchronous function may never come back; a synchronous one has the caller's thread until it does.
-                grace = Deadlines.After(pending.Options.Grace, () => Fail(pending, TimedOut(pending)));
-            })
+                grace = Deadlines.After(pending.Options.Grace, () => Fail(pending, TimedOut(pending)), failed: _ => Fail(pending, TimedOut(pending)));
+            },
+            failed: _ => Fail(pending, TimedOut(pending)))
             : null;
-        CancellationTokenRegistration impatience = pending.Token.UnsafeRegister(
-            _ => grace = Deadlines.After(pending.Options.Grace, () => Cancel(pending)), null);
+        CancellationTokenRegistration impatience = Guarded.OnCanceled(
+            GuardedEntry.CallCancellation,
+            pending.Token,
+            pending,
+            pending => grace = Deadlines.After(pending.Options.Grace, () => Cancel(pending), failed: _ => Cancel(pending)),
+            static pending => pending.Name,
+            (pending, _) => Cancel(pending));
 
         using PayloadWriter answer = new();
         InlineSide side = new(pending, stop.Token);
@@ -179,7 +186,7 @@ internal sealed class InlinePool(InlinePoolOptions options) : Pool
             }
             catch (Exception reason)
             {
-                broken = new PoolBrokenException($"The pool's initializer threw {reason.GetType().Name}: {reason.Message}", reason);
+                broken = new PoolBrokenException($"The pool's initializer threw {reason.GetType().Name}: {ExceptionText.MessageOf(reason)}", reason);
                 throw new PoolBrokenException(broken.Message, reason);
             }
         }

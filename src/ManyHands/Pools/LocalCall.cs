@@ -52,7 +52,7 @@ internal sealed class LocalCall<TResult> : LocalCall
         this.poolStops = poolStops;
         this.counters = counters;
         if (call.Token.CanBeCanceled)
-            registration = call.Token.UnsafeRegister(static self => ((LocalCall<TResult>)self!).OnCallerCancels(), this);
+            registration = Guarded.OnCanceled(GuardedEntry.CallCancellation, call.Token, this, static self => self.OnCallerCancels(), static self => self.Name, static (self, _) => self.SettleAsCanceled());
     }
 
     public Task<TResult> Task => outcome.Task;
@@ -68,7 +68,7 @@ internal sealed class LocalCall<TResult> : LocalCall
         if (call.Token.CanBeCanceled || call.Options.HasTimeout)
             stop = CancellationTokenSource.CreateLinkedTokenSource(call.Token, poolStops);
         if (call.Options.HasTimeout)
-            deadline = Deadlines.After(call.Options.Timeout!.Value, OnTimeout);
+            deadline = Deadlines.After(call.Options.Timeout!.Value, OnTimeout, failed: _ => Settle(TimedOut()));
         return true;
     }
 
@@ -163,7 +163,7 @@ internal sealed class LocalCall<TResult> : LocalCall
         {
             deadline?.Cancel();
             if (state != Ended)
-                deadline = Deadlines.After(call.Options.Grace, isOver);
+                deadline = Deadlines.After(call.Options.Grace, isOver, failed: _ => isOver());
         }
     }
 

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Threading.Channels;
 using ManyHands.Calls;
+using ManyHands.Platform;
 
 namespace ManyHands.Pools;
 
@@ -35,13 +36,15 @@ internal sealed class Map<T, TResult>(Pool pool, Delegate function, MapSource<T>
         }
     }
 
+    private string FunctionName => function.Method.Name;
+
     public IAsyncEnumerable<TResult> InOrder(CancellationToken token) => RunAsync(inOrder: true, token);
 
     public IAsyncEnumerable<TResult> AsTheyCome(CancellationToken token) => RunAsync(inOrder: false, token);
 
     private async IAsyncEnumerable<TResult> RunAsync(bool inOrder, [EnumeratorCancellation] CancellationToken token)
     {
-        using CancellationTokenRegistration registration = token.UnsafeRegister(static map => _ = ((Map<T, TResult>)map!).stop.CancelAsync(), this);
+        using CancellationTokenRegistration registration = Guarded.OnCanceled(GuardedEntry.MapCancellation, token, this, static map => _ = map.stop.CancelAsync(), static map => $"the map of {map.FunctionName}", static (map, _) => map.stop.CancelAsync());
         Task feeder = Task.Run(() => FeedAsync(inOrder), CancellationToken.None);
         try
         {
@@ -105,7 +108,7 @@ internal sealed class Map<T, TResult>(Pool pool, Delegate function, MapSource<T>
 
                 if (inOrder)
                     results.Writer.TryWrite(call);
-                call.GetAwaiter().UnsafeOnCompleted(() => Ended(call, inOrder));
+                Guarded.OnEnded(GuardedEntry.MapItem, call, this, map => map.Ended(call, inOrder), static map => $"an item of the map of {map.FunctionName}", (map, _) => map.Ended(call, inOrder));
             }
 
             if (!inOrder)

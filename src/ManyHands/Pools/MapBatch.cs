@@ -19,14 +19,14 @@ internal sealed class MapBatch<T, TResult> : PoolCall
     private readonly BatchedMapRun<T, TResult> map;
     private readonly TResult[] results;
     private PayloadWriter writer;
-    private int before;
+    private Exception? lostReport;
     private int completed;
     private int finished;
 
     /// <summary>The next in the order of the source.</summary>
     public MapBatch<T, TResult>? Next;
 
-    /// <summary>Why there are no more results; set once, when those before it are there.</summary>
+    /// <summary>Why there are no more results; set once, when those are there that come before it.</summary>
     public Exception? Failure;
 
     /// <summary>How many results the consumer has taken. The consumer's own.</summary>
@@ -69,7 +69,7 @@ internal sealed class MapBatch<T, TResult> : PoolCall
 
     public override CancellationToken Token => map.StopToken;
 
-    /// <summary>How many results are there to take; they come in order.</summary>
+    /// <summary>How many results are there to take; they come in order. In a map without order, those of items that have none here are left out.</summary>
     public int Completed => Volatile.Read(ref completed);
 
     /// <summary>Whether no more results will come.</summary>
@@ -90,6 +90,7 @@ internal sealed class MapBatch<T, TResult> : PoolCall
         int start = payload.Length;
         try
         {
+            map.Function.RefuseIfUpdated();
             payload.WriteUnmanaged(0);
             map.Function.WriteTarget(payload, target);
             FunctionForms.WriteArgument(payload, item, 1);
@@ -113,18 +114,27 @@ internal sealed class MapBatch<T, TResult> : PoolCall
             return;
         }
 
-        try
+        if (TakesResults)
         {
-            PayloadReader reader = new(outcome);
-            results[before + index] = Codec<TResult>.Instance.Read(ref reader);
-        }
-        catch (Exception reason)
-        {
-            Fail(CallOutcome.Unreadable(Name, typeof(TResult), reason));
-            return;
+            try
+            {
+                if (TakeLostReport() is { } lost)
+                {
+                    Break(lost);
+                }
+                else
+                {
+                    PayloadReader reader = new(outcome);
+                    results[completed] = Codec<TResult>.Instance.Read(ref reader);
+                    Volatile.Write(ref completed, completed + 1);
+                }
+            }
+            catch (Exception reason)
+            {
+                Break(CallOutcome.Unreadable(Name, typeof(TResult), reason));
+            }
         }
 
-        Volatile.Write(ref completed, before + index + 1);
         if (index == Count - 1)
             Finish();
     }
@@ -133,28 +143,60 @@ internal sealed class MapBatch<T, TResult> : PoolCall
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public override void CompleteMany(int index, int count, ReadOnlyMemory<byte> outcomes)
     {
-        try
-        {
-            PayloadReader reader = new(outcomes);
-            Codec<TResult> codec = Codec<TResult>.Instance;
-            TResult[] into = results;
-            int at = before + index;
-            for (int end = at + count; at < end; at++)
-            {
-                int next = reader.ReadUnmanaged<int>();
-                next += reader.Position;
-                into[at] = codec.Read(ref reader);
-                reader.Position = next;
-            }
-        }
-        catch (Exception reason)
-        {
-            Fail(CallOutcome.Unreadable(Name, typeof(TResult), reason));
+        if (!TakesResults)
             return;
+        Codec<TResult> codec = Codec<TResult>.Instance;
+        TResult[] into = results;
+        int at = completed;
+        int next = 0;
+        Exception? failure = null;
+        if (TakeLostReport() is { } lost)
+        {
+            failure = lost;
+            next = sizeof(int) + System.Runtime.InteropServices.MemoryMarshal.Read<int>(outcomes.Span);
+            count--;
         }
 
-        Volatile.Write(ref completed, before + index + count);
+        // Counted one by one, and in a map without order past one that can't be read: what is there is the caller's.
+        while (count > 0 && (failure is null || !map.IsInOrder))
+        {
+            try
+            {
+                PayloadReader reader = new(outcomes) { Position = next };
+                while (count > 0)
+                {
+                    count--;
+                    next = reader.ReadUnmanaged<int>();
+                    next += reader.Position;
+                    into[at] = codec.Read(ref reader);
+                    reader.Position = next;
+                    at++;
+                }
+            }
+            catch (Exception reason)
+            {
+                failure ??= CallOutcome.Unreadable(Name, typeof(TResult), reason);
+                if ((uint)next > (uint)outcomes.Length)
+                    break;
+            }
+        }
+
+        Volatile.Write(ref completed, at);
+        if (failure is not null)
+            Break(failure);
     }
+
+    // Behind an item without a result nothing counts, where order does.
+    private bool TakesResults => Failure is null || !map.IsInOrder;
+
+    // It is still with its worker, and ends with that: when the map is over, nothing of it runs.
+    private void Break(Exception reason)
+    {
+        if (Interlocked.CompareExchange(ref Failure, reason, null) is null)
+            map.OnBroken(this);
+    }
+
+    private Exception? TakeLostReport() => Interlocked.Exchange(ref lostReport, null);
 
     public override void Fail(Exception exception)
     {
@@ -166,10 +208,22 @@ internal sealed class MapBatch<T, TResult> : PoolCall
 
     public override void Report(int receiver, ReadOnlyMemory<byte> value)
     {
-        PayloadReader reader = new(value);
-        if (Context.ReadReport(receiver, ref reader) is { } report)
-            ThreadPool.UnsafeQueueUserWorkItem(static report => report(), report, preferLocal: false);
+        try
+        {
+            PayloadReader reader = new(value);
+            if (Context.ReadReport(receiver, ref reader) is { } report)
+                Guarded.Queue(GuardedEntry.Progress, (Name, report), static one => one.report(), static one => $"a progress report of {one.Name}");
+        }
+        catch (Exception reason)
+        {
+            LoseReport(reason);
+        }
     }
+
+    // Reports come before their item's result, so it is the next that has none.
+    public override void LoseReport(Exception reason) => Interlocked.CompareExchange(ref lostReport, CallOutcome.UnreadableReport(Name, reason), null);
+
+    public override bool HasFailed => Failure is not null;
 
     public override void Announce() => map.OnResults(this);
 
@@ -177,8 +231,14 @@ internal sealed class MapBatch<T, TResult> : PoolCall
     {
         if (Interlocked.Exchange(ref finished, 1) != 0)
             return;
-        FaultPoint.Reach(FaultStep.BatchFinished);
-        map.OnFinished(this);
+        try
+        {
+            FaultPoint.Reach(FaultStep.BatchFinished);
+        }
+        finally
+        {
+            map.OnFinished(this);
+        }
     }
 
     public override PoolCall SplitAt(int index)
@@ -193,13 +253,13 @@ internal sealed class MapBatch<T, TResult> : PoolCall
 
     public override void ForgetEnded()
     {
+        _ = TakeLostReport();
         if (Ended == 0)
             return;
         PayloadWriter left = CopyPayload(Ended);
         ReleasePayload();
         writer = left;
         Payload = EncodedPayload.In(left);
-        before += Ended;
         Count -= Ended;
         Ended = 0;
     }

@@ -26,6 +26,17 @@ public abstract partial class Pool : IAsyncDisposable
     }
 
     /// <summary>
+    /// Raised when something was thrown that nobody foresaw, on a thread or in a callback of the library that has no caller to tell; for all pools, workers and shared objects of the process. The process goes on, and
+    /// each call still gets an outcome. Raised on a thread of .NET's pool.
+    /// </summary>
+    /// <remarks>Without a listener the report is written to standard error. Either way the event source <c>ManyHands</c> has it.</remarks>
+    public static event Action<InternalFaultReport>? InternalFault
+    {
+        add => Platform.InternalFaults.Reported += value;
+        remove => Platform.InternalFaults.Reported -= value;
+    }
+
+    /// <summary>
     /// A pool that runs each call in its caller, at once. Functions, arguments, results and exceptions make the same way through the serializer
     /// as with <see cref="Processes"/>, so that a unit test without any process catches what would fail in one.
     /// </summary>

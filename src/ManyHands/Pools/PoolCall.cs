@@ -92,6 +92,12 @@ internal abstract class PoolCall(FunctionReference function, CallOptions options
 
     public abstract void Report(int receiver, ReadOnlyMemory<byte> value);
 
+    /// <summary>A report of the item that runs can't be handed on: the item has no result.</summary>
+    public abstract void LoseReport(Exception reason);
+
+    /// <summary>Whether one of its items has no result here, although its worker sent one.</summary>
+    public virtual bool HasFailed => false;
+
     /// <summary>Tells whoever waits that some items were completed.</summary>
     public virtual void Announce()
     {
@@ -135,6 +141,10 @@ internal sealed class SinglePoolCall : PoolCall
     public override void Cancel() => call.SetCanceled();
 
     public override void Report(int receiver, ReadOnlyMemory<byte> value) => call.Report(receiver, value);
+
+    public override void LoseReport(Exception reason) => call.LoseReport(reason);
+
+    public override void ForgetEnded() => call.ForgetLostReport();
 
     public override void ReleasePayload() => call.ReleasePayload();
 }

@@ -1,3 +1,5 @@
+using ManyHands.Platform;
+
 namespace ManyHands;
 
 /// <summary>Options of <see cref="Pool.Inline"/>.</summary>
@@ -50,6 +52,7 @@ public sealed record ProcessPoolOptions
     public Action? Initializer { get; init; }
 
     /// <summary>Environment variables that workers get in addition to, or instead of, this process's own; a null value takes one away. Default: none.</summary>
+    /// <remarks>Names are not empty and have neither <c>=</c> nor a null character in them, values no null character; other ones are refused with <see cref="ArgumentException"/> when the pool is made.</remarks>
     public IReadOnlyDictionary<string, string?> Environment { get; init; } = new Dictionary<string, string?>();
 
     /// <summary>The directory workers start in. Default: null, this process's own.</summary>
@@ -109,9 +112,15 @@ public sealed record ProcessPoolOptions
     /// <summary>Starts workers in the way that works on every platform; for tests of it on Linux.</summary>
     internal bool Portable { get; init; }
 
+    /// <summary>
+    /// How many calls a worker has at a time, and how many items of a map travel together. Null is what the pool learns from how long they take; a number is for tests, which can't
+    /// count on that.
+    /// </summary>
+    internal int? SentAhead { get; init; }
+
     internal void Validate()
     {
-        ArgumentNullException.ThrowIfNull(Environment);
+        SystemText.CheckEnvironment(Environment, nameof(Environment));
         TimeLimits.CheckOrInfinite(ShutdownTimeout, nameof(ShutdownTimeout));
         TimeLimits.Check(StartTimeout, nameof(StartTimeout));
         TimeLimits.CheckOrInfinite(IdleTimeout, nameof(IdleTimeout));
@@ -128,6 +137,8 @@ public sealed record ProcessPoolOptions
             throw new ArgumentOutOfRangeException(nameof(MaxWorkerMemory), MaxWorkerMemory, $"{nameof(MaxWorkerMemory)} must be at least {SmallestMemory:N0} bytes: an idle worker needs about that much.");
         if (!Enum.IsDefined(Transport))
             throw new ArgumentOutOfRangeException(nameof(Transport), Transport, $"{Transport} is no way to reach a worker.");
+        if (WorkingDirectory is not null)
+            SystemText.Check(WorkingDirectory, nameof(WorkingDirectory), nameof(WorkingDirectory));
         if (WorkingDirectory is not null && !Directory.Exists(WorkingDirectory))
             throw new DirectoryNotFoundException($"{nameof(WorkingDirectory)} '{WorkingDirectory}' doesn't exist.");
     }

@@ -10,11 +10,16 @@ internal sealed class PoolWorker : IWorkerLinkOwner
     private const int MostAhead = 64;
 
     private readonly Dispatcher dispatcher;
+    private readonly int? fixedDepth;
     private TimeSpan usualRunTime = Timeout.InfiniteTimeSpan;
 
-    public PoolWorker(Dispatcher dispatcher, WorkerSettings settings)
+    /// <param name="dispatcher">Hears what becomes of its calls.</param>
+    /// <param name="settings">What it is started with.</param>
+    /// <param name="fixedDepth">Its <see cref="Depth"/>, whatever its calls take; null for what they say.</param>
+    public PoolWorker(Dispatcher dispatcher, WorkerSettings settings, int? fixedDepth)
     {
         this.dispatcher = dispatcher;
+        this.fixedDepth = fixedDepth;
         Link = new WorkerLink(settings, this);
     }
 
@@ -64,9 +69,9 @@ internal sealed class PoolWorker : IWorkerLinkOwner
     /// How many calls may be with it at a time: one, and for calls so short that the way to the worker would cost more than they do, as many as
     /// make up half a millisecond. Unknown calls count as long.
     /// </summary>
-    public int Depth => usualRunTime == Timeout.InfiniteTimeSpan
+    public int Depth => fixedDepth ?? (usualRunTime == Timeout.InfiniteTimeSpan
         ? 1
-        : 1 + (int)Math.Min(MostAhead, WorkAhead / Max(usualRunTime, TimeSpan.FromMicroseconds(5)));
+        : 1 + (int)Math.Min(MostAhead, WorkAhead / Max(usualRunTime, TimeSpan.FromMicroseconds(5))));
 
     /// <summary>The call that runs there now, as far as the worker has said; null if none.</summary>
     public PoolCall? Running => Calls.Count > 0 && Link.Started.Sequence >= Calls[0].First + Calls[0].Ended ? Calls[0] : null;
@@ -103,6 +108,8 @@ internal sealed class PoolWorker : IWorkerLinkOwner
     public void OnResults(WorkerLink link, long sequence, int count, ReadOnlyMemory<byte> payload) => dispatcher.OnResults(this, sequence, count, payload);
 
     public void OnProgress(WorkerLink link, long sequence, int receiver, ReadOnlyMemory<byte> value) => dispatcher.OnProgress(this, sequence, receiver, value);
+
+    public void OnUnreadableReport(WorkerLink link, long sequence, Exception reason) => dispatcher.OnUnreadableReport(this, sequence, reason);
 
     public void OnReturned(WorkerLink link, long sequence) => dispatcher.OnReturned(this, sequence);
 

@@ -26,7 +26,7 @@ internal sealed class ProcessPool : Pool
         this.options = options;
         _ = RuntimeLayout.Current;
         PendingCall? initializer = options.Initializer is { } function
-            ? CallEncoder.Encode(new Call<Arguments, NoResult>(function, default, new CallOptions { Name = "The pool's initializer" }))
+            ? CallEncoder.EncodeForProcess(new Call<Arguments, NoResult>(function, default, new CallOptions { Name = "The pool's initializer" }))
             : null;
         if (!options.Portable && options.Transport != WorkerTransport.Sockets)
             segments = SegmentPool.CreateIfSupported();
@@ -37,6 +37,9 @@ internal sealed class ProcessPool : Pool
     internal SegmentPool? Segments => segments;
 
     public override PoolStatistics Statistics => dispatcher.Snapshot(counters);
+
+    /// <summary>How many items of a map travel together; null for what the map learns.</summary>
+    internal int? ItemsPerBatch => options.SentAhead;
 
     internal override int MapWidth => dispatcher.MapWidth;
 
@@ -73,7 +76,7 @@ internal sealed class ProcessPool : Pool
     {
         if (dispatcher.IsClosed)
             throw Closed();
-        PendingCall<TResult> pending = CallEncoder.Encode(call, segments);
+        PendingCall<TResult> pending = CallEncoder.EncodeForProcess(call, segments);
         if (pending.Token.IsCancellationRequested)
         {
             pending.ReleasePayload();
@@ -113,7 +116,8 @@ internal sealed class ProcessPool : Pool
     }
 
     /// <summary>It is about to be sent. Its time counts from its start in the worker, which isn't known yet.</summary>
-    public void StartTimeout(PoolCall call) => dispatcher.KeepDeadline(call, Deadlines.After(call.Options.Timeout!.Value, () => OnTimeout(call)), isGrace: false);
+    public void StartTimeout(PoolCall call) =>
+        dispatcher.KeepDeadline(call, Deadlines.After(call.Options.Timeout!.Value, () => OnTimeout(call), failed: unforeseen => FailAtDeadline(call, unforeseen)), isGrace: false);
 
     /// <summary>The last outcome of a call came, or the first that isn't a result. It counts as settled, unless its time was over.</summary>
     public void OnEnded(PoolCall call, int index, OutcomeKind kind, ReadOnlyMemory<byte> payload)
@@ -124,17 +128,30 @@ internal sealed class ProcessPool : Pool
             return;
         }
 
-        if (kind == OutcomeKind.Result)
-            counters.CountCompleted(call.Count);
-        else if (kind == OutcomeKind.Canceled && call.Token.IsCancellationRequested)
-            counters.CountCanceled();
-        else
-            counters.CountFailed();
-        call.Complete(index, kind, payload);
+        try
+        {
+            if (kind == OutcomeKind.Result)
+                OnAllCompleted(call);
+            else if (kind == OutcomeKind.Canceled && call.Token.IsCancellationRequested)
+                counters.CountCanceled();
+            else
+                counters.CountFailed();
+            call.Complete(index, kind, payload);
+        }
+        catch (Exception unforeseen)
+        {
+            TellUnforeseen(call, unforeseen);
+        }
     }
 
-    /// <summary>All items of a call that is settled now have a result.</summary>
-    public void OnAllCompleted(PoolCall call) => counters.CountCompleted(call.Count);
+    /// <summary>All items of a call that is settled now have an outcome.</summary>
+    public void OnAllCompleted(PoolCall call)
+    {
+        if (call.HasFailed)
+            counters.CountFailed();
+        else
+            counters.CountCompleted(call.Count);
+    }
 
     /// <summary>The worker's process ended while it had the call.</summary>
     /// <param name="call">The call.</param>
@@ -164,17 +181,42 @@ internal sealed class ProcessPool : Pool
     {
         if (!dispatcher.TrySettle(call))
             return;
-        counters.CountFailure(exception);
-        call.Fail(exception);
+        try
+        {
+            counters.CountFailure(exception);
+            call.Fail(exception);
+        }
+        catch (Exception unforeseen)
+        {
+            TellUnforeseen(call, unforeseen);
+        }
     }
 
     public void Cancel(PoolCall call)
     {
         if (!dispatcher.TrySettle(call))
             return;
-        counters.CountCanceled();
-        call.Cancel();
+        try
+        {
+            counters.CountCanceled();
+            call.Cancel();
+        }
+        catch (Exception unforeseen)
+        {
+            TellUnforeseen(call, unforeseen);
+        }
     }
+
+    /// <summary>A deadline of the call could not do its work: the call ends now, and so does its worker, which nobody would stop.</summary>
+    public void FailAtDeadline(PoolCall call, Exception unforeseen)
+    {
+        dispatcher.KillWorkerWith(call, $"something unforeseen happened at a deadline of {call.Name}: {ExceptionText.MessageOf(unforeseen)}");
+        Fail(call, CallOutcome.Unforeseen(call.Name, unforeseen));
+    }
+
+    // It is settled, so nobody else will tell its caller.
+    private static void TellUnforeseen(PoolCall call, Exception unforeseen) => Guarded.Fail(
+        GuardedEntry.Settling, call, unforeseen, static call => $"the outcome of {call.Name}, which fails", static (call, unforeseen) => call.Fail(CallOutcome.Unforeseen(call.Name, unforeseen)));
 
     private static CallTimeoutException TimedOut(PoolCall call)
     {
@@ -184,15 +226,28 @@ internal sealed class ProcessPool : Pool
 
     private void FollowToken(PoolCall call)
     {
+        try
+        {
+            RegisterCancellation(call);
+        }
+        catch (Exception unforeseen)
+        {
+            // A call of which nobody could ask any more to end.
+            Guarded.Fail(GuardedEntry.CallCancellation, (Pool: this, Call: call), unforeseen, static one => one.Call.Name, static (one, unforeseen) => one.Pool.FailAtDeadline(one.Call, unforeseen));
+        }
+    }
+
+    private void RegisterCancellation(PoolCall call)
+    {
         if (!call.Token.CanBeCanceled)
             return;
-        CancellationTokenRegistration registration = call.Token.UnsafeRegister(
-            static state =>
-            {
-                (ProcessPool pool, PoolCall call) = ((ProcessPool, PoolCall))state!;
-                pool.OnCallerCancels(call);
-            },
-            (this, call));
+        CancellationTokenRegistration registration = Guarded.OnCanceled(
+            GuardedEntry.CallCancellation,
+            call.Token,
+            (Pool: this, Call: call),
+            static one => one.Pool.OnCallerCancels(one.Call),
+            static one => one.Call.Name,
+            static (one, unforeseen) => one.Pool.FailAtDeadline(one.Call, unforeseen));
         if (!dispatcher.KeepRegistration(call, registration))
             registration.Unregister();
     }
@@ -231,6 +286,6 @@ internal sealed class ProcessPool : Pool
         if (call.Options.Grace == TimeSpan.Zero)
             isOver();
         else
-            dispatcher.KeepDeadline(call, Deadlines.After(call.Options.Grace, isOver), isGrace: true);
+            dispatcher.KeepDeadline(call, Deadlines.After(call.Options.Grace, isOver, failed: unforeseen => FailAtDeadline(call, unforeseen)), isGrace: true);
     }
 }

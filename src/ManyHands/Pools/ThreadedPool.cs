@@ -1,5 +1,6 @@
 using System.Runtime.ExceptionServices;
 using ManyHands.Calls;
+using ManyHands.Platform;
 
 namespace ManyHands.Pools;
 
@@ -123,7 +124,8 @@ internal sealed class ThreadedPool(int limit, ThreadPoolOptions options) : Pool
     {
         lock (gate)
         {
-            PoolThread thread = threads.Find(thread => thread.CurrentCall == call)!;
+            if (threads.Find(thread => thread.CurrentCall == call) is not { } thread)
+                return;
             thread.CurrentCall = null;
             thread.EndedCalls++;
             running--;
@@ -165,7 +167,7 @@ internal sealed class ThreadedPool(int limit, ThreadPoolOptions options) : Pool
         LocalCall[] left;
         lock (gate)
         {
-            broken ??= new PoolBrokenException($"The pool's initializer threw {reason.GetType().Name}: {reason.Message}", reason);
+            broken ??= new PoolBrokenException($"The pool's initializer threw {reason.GetType().Name}: {ExceptionText.MessageOf(reason)}", reason);
             left = [.. queue];
             queue.Clear();
             drained?.TrySetResult();
@@ -217,9 +219,21 @@ internal sealed class ThreadedPool(int limit, ThreadPoolOptions options) : Pool
             ready.TrySetResult();
             while (pool.TakeCall(this) is { } call)
             {
-                ValueTask running = call.RunAsync();
-                if (!running.IsCompletedSuccessfully)
-                    running.AsTask().GetAwaiter().GetResult();
+                Guarded.Run(
+                    GuardedEntry.ThreadedCall,
+                    (pool, call),
+                    static one =>
+                    {
+                        ValueTask running = one.call.RunAsync();
+                        if (!running.IsCompletedSuccessfully)
+                            running.AsTask().GetAwaiter().GetResult();
+                    },
+                    static one => one.call.Name,
+                    static (one, unforeseen) =>
+                    {
+                        one.pool.OnEnded(one.call);
+                        one.call.Fail(CallOutcome.Unforeseen(one.call.Name, unforeseen));
+                    });
             }
         }
     }

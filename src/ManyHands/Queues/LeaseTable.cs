@@ -72,7 +72,7 @@ internal sealed unsafe partial class MessageLane
         /// <summary>How long the death of a holder may go unnoticed while others take.</summary>
         private const int SweepInterval = 100;
 
-        private readonly Dictionary<ulong, bool> alive = [];
+        private readonly Dictionary<ulong, bool> ended = [];
 
         private int Size => control->SlotChunks is >= 0 and <= MostChunks and int chunks ? chunks * SlotsPerChunk : throw Damaged($"it has {control->SlotChunks} chunks of leases");
 
@@ -175,13 +175,13 @@ internal sealed unsafe partial class MessageLane
             for (int i = Bound - 1; i >= 0; i--)
             {
                 LeaseSlot* slot = Slot(i);
-                if (slot->State != LeaseState.Leased || (slot->Deadline > now && IsAlive(slot->Owner)))
+                if (slot->State != LeaseState.Leased || (slot->Deadline > now && !HasEnded(slot->Owner)))
                     continue;
                 Return(slot);
                 returned++;
             }
 
-            alive.Clear();
+            ended.Clear();
             return returned;
         }
 
@@ -310,11 +310,11 @@ internal sealed unsafe partial class MessageLane
             return size;
         }
 
-        private bool IsAlive(ulong owner)
+        private bool HasEnded(ulong owner)
         {
-            if (!alive.TryGetValue(owner, out bool isAlive))
-                alive[owner] = isAlive = RobustLock.IsOwnerAlive(owner);
-            return isAlive;
+            if (!ended.TryGetValue(owner, out bool hasEnded))
+                ended[owner] = hasEnded = RobustLock.HasOwnerEnded(owner);
+            return hasEnded;
         }
     }
 }

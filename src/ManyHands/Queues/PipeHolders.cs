@@ -130,7 +130,7 @@ internal sealed unsafe class PipeHolders
             return NoTransit;
         Transit transit = new(this, side, place, word);
         if (!PayloadWriter.TryEndWithCall(transit))
-            Task.Delay(SharedBlock.TransitTime).ContinueWith(static (_, transit) => ((Transit)transit!).End(), transit, TaskScheduler.Default);
+            Guarded.OnEnded(GuardedEntry.Transit, Task.Delay(SharedBlock.TransitTime), transit, static transit => transit.End(), static _ => "an end of a pipe on its way", static (transit, _) => transit.End());
         return ((long)serial << 8) + (place - PipeSide.Holders);
     }
 
@@ -161,7 +161,7 @@ internal sealed unsafe class PipeHolders
                 ulong word = Volatile.Read(ref table->Words[i]);
                 if (word == 0)
                     continue;
-                if (!thorough || IsAlive(word))
+                if (!thorough || !HasEnded(word))
                     return false;
                 Remove(side, i, word);
             }
@@ -180,7 +180,7 @@ internal sealed unsafe class PipeHolders
             for (int i = first; i < first + count; i++)
             {
                 ulong seen = Volatile.Read(ref table->Words[i]);
-                if ((seen == 0 || (overDead && !IsAlive(seen))) && Interlocked.CompareExchange(ref table->Words[i], word, seen) == seen)
+                if ((seen == 0 || (overDead && HasEnded(seen))) && Interlocked.CompareExchange(ref table->Words[i], word, seen) == seen)
                 {
                     Interlocked.Increment(ref table->Changes);
                     return i;
@@ -195,10 +195,10 @@ internal sealed unsafe class PipeHolders
 
     private static ulong Identity(ulong word) => word & ~((ulong)SerialMask << SerialShift);
 
-    private static bool IsAlive(ulong word)
+    private static bool HasEnded(ulong word)
     {
         ulong identity = Identity(word);
-        return identity == Own || ((uint)identity is > 0 and < (uint)HighestNumber && new ProcessIdentity((int)(uint)identity, (uint)(identity >> 32)).IsAlive);
+        return identity != Own && ((uint)identity >= HighestNumber || new ProcessIdentity((int)(uint)identity, (uint)(identity >> 32)).HasEnded);
     }
 
     private sealed class Transit(PipeHolders holders, int side, int place, ulong word) : ISentReference

@@ -46,14 +46,7 @@ public sealed class SharedPipeEnd<T> : ISharedObject<SharedPipeEnd<T>>, ISelecta
     }
 
     /// <summary>An end that a worker was passed and has forgotten keeps the pipe open only until it is collected.</summary>
-    ~SharedPipeEnd()
-    {
-        // Null if the constructor threw.
-        if (holders is null)
-            return;
-        holders.Leave(side);
-        WakeAll();
-    }
+    ~SharedPipeEnd() => Guarded.Run(GuardedEntry.PipeFinalizer, this, static end => end.Collected(), static _ => "an end of a pipe");
 
     /// <summary>Whether this end receives.</summary>
     public bool CanReceive => incoming is not null;
@@ -335,6 +328,15 @@ public sealed class SharedPipeEnd<T> : ISharedObject<SharedPipeEnd<T>>, ISelecta
         WakeAll();
         first.EndUser();
         second?.EndUser();
+    }
+
+    private void Collected()
+    {
+        // Null if the constructor threw.
+        if (holders is null)
+            return;
+        holders.Leave(side);
+        WakeAll();
     }
 
     private void WakeAll()

@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Nerdbank.MessagePack;
@@ -7,7 +6,7 @@ using PolyType;
 
 namespace ManyHands.Serialization;
 
-/// <summary>The value's own bytes, for small types of the framework of which every pattern of bits is a value.</summary>
+/// <summary>The value's own bytes, for small types of the framework, when the bits are one.</summary>
 internal sealed class BitwiseConverter<T> : MessagePackConverter<T>
     where T : unmanaged
 {
@@ -21,28 +20,14 @@ internal sealed class BitwiseConverter<T> : MessagePackConverter<T>
         if (bytes.Length != Unsafe.SizeOf<T>())
             throw new MessagePackSerializationException($"{typeof(T).Name} can't take {bytes.Length} bytes.");
         bytes.CopyTo(MemoryMarshal.AsBytes(new Span<T>(ref value)));
-        return value;
+        return BitPatterns<T>.IsValue(in value) ? value : throw new MessagePackSerializationException($"It has bits that are no {ReadableName.Of(typeof(T))}.");
     }
 }
 
 internal sealed class BitwiseConverterFactory : IMessagePackConverterFactory
 {
-    // By name, as elsewhere: naming them as types would load their assemblies into every application.
-    private static readonly HashSet<string> Drawing =
-    [
-        "System.Drawing.Point", "System.Drawing.PointF", "System.Drawing.Size", "System.Drawing.SizeF",
-        "System.Drawing.Rectangle", "System.Drawing.RectangleF",
-    ];
-
-    private static readonly HashSet<Type> Numbers =
-    [
-        typeof(Half), typeof(Int128), typeof(UInt128), typeof(Index), typeof(Range),
-        typeof(Complex), typeof(Vector2), typeof(Vector3), typeof(Vector4), typeof(Quaternion), typeof(Plane),
-        typeof(Matrix3x2), typeof(Matrix4x4),
-    ];
-
-    public static bool Covers(Type type) =>
-        type.IsValueType && (Numbers.Contains(type) || (type.FullName is { } name && Drawing.Contains(name)));
+    // The library's own ways with numbers and dates are exact, or there is one of ours; the rest have members that say less than their bits.
+    private static bool Covers(Type type) => type is { IsPrimitive: false, IsEnum: false } && BitPatterns.IsSingleValue(type) && BitPatterns.Of(type).AreAllValues;
 
     public MessagePackConverter? CreateConverter(Type type, ITypeShape? shape, in ConverterContext context) =>
         Covers(type) ? (MessagePackConverter)Activator.CreateInstance(typeof(BitwiseConverter<>).MakeGenericType(type))! : null;

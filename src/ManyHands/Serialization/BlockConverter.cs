@@ -41,8 +41,8 @@ internal sealed class BlockConverter<TCollection, TItem>(BlockShape<TCollection,
             throw new MessagePackSerializationException($"{bytes.Length:N0} bytes are no whole number of items of {Unsafe.SizeOf<TItem>()} bytes.");
         TItem[] items = GC.AllocateUninitializedArray<TItem>((int)(bytes.Length / Unsafe.SizeOf<TItem>()));
         bytes.CopyTo(MemoryMarshal.AsBytes(items.AsSpan()));
-        if (typeof(TItem) == typeof(bool) && MemoryMarshal.AsBytes(items.AsSpan()).ContainsAnyExceptInRange((byte)0, (byte)1))
-            throw new MessagePackSerializationException("A boolean is 0 or 1.");
+        if (!BitPatterns<TItem>.AreValues(MemoryMarshal.AsBytes(items.AsSpan())))
+            throw new MessagePackSerializationException($"It has bits that are no {ReadableName.Of(typeof(TItem))}.");
         return shape.Make(items);
     }
 }
@@ -65,9 +65,8 @@ internal sealed class BlockConverterFactory : IMessagePackConverterFactory
         };
     }
 
-    // Of which every pattern of bits is a value; bool is checked when read. Dates and decimals have patterns that are none.
-    private static bool IsWhole(Type item) =>
-        item.IsEnum || (item.IsPrimitive && item != typeof(nint) && item != typeof(nuint)) || item == typeof(Guid) || item == typeof(TimeSpan) || BitwiseConverterFactory.Covers(item);
+    // Bytes without meaning would make equal collections differ when they are compared as they travel.
+    private static bool IsWhole(Type item) => BitPatterns.IsSingleValue(item) && BitPatterns.Of(item).Padding.Length == 0;
 
     private static MessagePackConverter Make(Type block, Type collection, Type item) =>
         (MessagePackConverter)Activator.CreateInstance(

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Reflection;
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 
 namespace ManyHands.Serialization;
 
@@ -69,15 +70,16 @@ internal static class CodecSelection
             return (Codec<T>)(object)new UnmanagedCodec<double>();
         if (type == typeof(bool))
             return (Codec<T>)(object)new UnmanagedCodec<bool>();
-        if (Primitives.IsCopiedAsIs(type))
+        if (BitPatterns.IsSingleValue(type))
             return Make<T>(typeof(UnmanagedCodec<>), type);
-        if (type.IsSZArray && Primitives.IsCopiedAsIs(type.GetElementType()!))
+        if (type.IsSZArray && BitPatterns.IsSingleValue(type.GetElementType()!))
             return Make<T>(typeof(UnmanagedArrayCodec<>), type.GetElementType()!);
-        if (type.IsGenericType && Primitives.IsMemoryOfCopied(type, out Type? element))
+        if (type.IsGenericType && type.GetGenericArguments() is [Type element] && BitPatterns.IsSingleValue(element))
         {
-            return type.GetGenericTypeDefinition() == typeof(Memory<>)
-                ? Make<T>(typeof(MemoryCodec<>), element)
-                : Make<T>(typeof(ReadOnlyMemoryCodec<>), element);
+            if (type.GetGenericTypeDefinition() == typeof(Memory<>))
+                return Make<T>(typeof(MemoryCodec<>), element);
+            if (type.GetGenericTypeDefinition() == typeof(ReadOnlyMemory<>))
+                return Make<T>(typeof(ReadOnlyMemoryCodec<>), element);
         }
 
         if (type.IsGenericType && type.GetGenericTypeDefinition() == typeof(IProgress<>))
@@ -89,35 +91,6 @@ internal static class CodecSelection
 
     private static Codec<T> Make<T>(Type definition, Type argument) =>
         (Codec<T>)Activator.CreateInstance(definition.MakeGenericType(argument))!;
-}
-
-/// <summary>What may be copied byte by byte and mean the same on the other side.</summary>
-internal static class Primitives
-{
-    public static bool IsCopiedAsIs(Type type) =>
-        type.IsEnum
-        || (type.IsPrimitive && type != typeof(nint) && type != typeof(nuint))
-        || type == typeof(decimal)
-        || type == typeof(Guid)
-        || type == typeof(DateTimeOffset)
-        || type == typeof(TimeSpan)
-        || type == typeof(DateOnly)
-        || type == typeof(TimeOnly)
-        || type == typeof(Half)
-        || type == typeof(Int128)
-        || type == typeof(UInt128)
-        || type == typeof(System.Numerics.Complex)
-        || type == typeof(DateTime)
-        || type == typeof(Index)
-        || type == typeof(Range)
-        || type == typeof(System.Text.Rune);
-
-    public static bool IsMemoryOfCopied(Type type, [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out Type? element)
-    {
-        Type definition = type.GetGenericTypeDefinition();
-        element = definition == typeof(Memory<>) || definition == typeof(ReadOnlyMemory<>) ? type.GetGenericArguments()[0] : null;
-        return element is not null && IsCopiedAsIs(element);
-    }
 }
 
 /// <summary>A value that can't travel. The call's encoder adds which argument or captured variable it was.</summary>
@@ -147,7 +120,12 @@ internal sealed class NoResultCodec : Codec<NoResult>
 
 internal sealed class UnmanagedCodec<T> : Codec<T>
 {
-    public override void Write(PayloadWriter writer, T value) => writer.WriteUnmanaged(value);
+    public override void Write(PayloadWriter writer, T value)
+    {
+        writer.WriteUnmanaged(value);
+        if (BitPatterns<T>.HasPadding)
+            writer.ClearPadding<T>(1);
+    }
 
     public override T Read(ref PayloadReader reader) => reader.ReadUnmanaged<T>();
 }
@@ -198,7 +176,9 @@ internal static class BlockOfUnmanaged
         writer.WriteUnmanaged(isNull ? -1 : values.Length);
         if ((long)values.Length * Unsafe.SizeOf<T>() > Array.MaxLength)
             throw new PayloadTooLargeException((long)values.Length * Unsafe.SizeOf<T>());
-        writer.WriteBytes(System.Runtime.InteropServices.MemoryMarshal.AsBytes(values));
+        writer.WriteBytes(MemoryMarshal.AsBytes(values));
+        if (BitPatterns<T>.HasPadding)
+            writer.ClearPadding<T>(values.Length);
     }
 
     public static T[]? Read<T>(ref PayloadReader reader)
@@ -210,8 +190,9 @@ internal static class BlockOfUnmanaged
         if (count < 0 || (long)count * Unsafe.SizeOf<T>() > reader.Remaining)
             throw InvalidPayloadException.BadLength(count, reader.Remaining);
         T[] values = GC.AllocateUninitializedArray<T>(count);
-        reader.ReadBytes(count * Unsafe.SizeOf<T>()).CopyTo(System.Runtime.InteropServices.MemoryMarshal.AsBytes(values.AsSpan()));
-        return values;
+        Span<byte> bytes = MemoryMarshal.AsBytes(values.AsSpan());
+        reader.ReadBytes(bytes.Length).CopyTo(bytes);
+        return BitPatterns<T>.AreValues(bytes) ? values : throw InvalidPayloadException.BadBits(typeof(T));
     }
 }
 

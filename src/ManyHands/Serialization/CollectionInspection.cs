@@ -12,9 +12,8 @@ internal static class CollectionInspection
     public static void Fill<TEnumerable, TElement>(Inspection<TEnumerable> inspection, IEnumerableTypeShape<TEnumerable, TElement> shape, SendableInspector inspector)
     {
         Type type = typeof(TEnumerable);
-        inspection.OwnRefusal = CollectionKinds.Examine(type, shape.ConstructionStrategy != CollectionConstructionStrategy.None);
-        inspection.RunsUserCode = !type.IsInterface && !CollectionKinds.IsKnown(type);
-        inspection.IsUnordered = CollectionKinds.IsUnordered(type);
+        inspection.OwnRefusal = CollectionKinds.Examine(type, shape.ConstructionStrategy != CollectionConstructionStrategy.None, IsKeyed(shape) ? typeof(TElement) : null);
+        inspection.Suspicion = CollectionKinds.FindSuspicion(type, IsKeyed(shape) ? typeof(TElement) : null);
         Inspection<TElement> element = inspector.Of(shape.ElementType);
         inspection.Parts.Add(("[]", element));
         if (inspection.OwnRefusal is not null)
@@ -22,6 +21,9 @@ internal static class CollectionInspection
         Func<TEnumerable, IEnumerable<TElement>>? items = element.MayNeedCheck ? shape.GetGetEnumerable() : null;
         inspection.Check = Combine(FindShellCheck(shape), items, element);
     }
+
+    private static bool IsKeyed<TEnumerable, TElement>(IEnumerableTypeShape<TEnumerable, TElement> shape) =>
+        shape.IsSetType || shape.SupportedComparer != CollectionComparerOptions.None;
 
     private static readonly Refusal Uninitialized = Refusal.Here("is a default ImmutableArray, which isn't even empty", "use ImmutableArray<T>.Empty");
 
@@ -32,7 +34,7 @@ internal static class CollectionInspection
         if (type.IsArray)
             return (in value, _) => value is null ? null : ExamineArray((Array)(object)value, typeof(TEnumerable));
         if (type.IsInterface)
-            return (in value, _) => value is null ? null : CollectionKinds.ExamineBehindInterface<TElement>(value, typeof(TEnumerable), shape.IsSetType);
+            return (in value, _) => value is null ? null : CollectionKinds.ExamineBehindInterface<TElement>(value, typeof(TEnumerable));
         if (type == typeof(ImmutableArray<TElement>))
             return (in value, _) => ((ImmutableArray<TElement>)(object)value!).IsDefault ? Uninitialized : null;
         // Abstract ones of the framework, such as FrozenSet, hide classes chosen by the items.
@@ -110,9 +112,13 @@ internal static class CollectionInspection
     {
         if (value is not ObservableCollection<TElement>)
             return null;
-        FieldInfo? subscribers = typeof(ObservableCollection<TElement>).GetField("CollectionChanged", BindingFlags.Instance | BindingFlags.NonPublic);
-        return subscribers?.GetValue(value) is null
-            ? null
-            : Refusal.Here("has subscribers, which are functions of this process", "send its items as a List");
+        foreach (string name in (ReadOnlySpan<string>)["CollectionChanged", "PropertyChanged"])
+        {
+            FieldInfo? subscribers = typeof(ObservableCollection<TElement>).GetField(name, BindingFlags.Instance | BindingFlags.NonPublic);
+            if (subscribers?.GetValue(value) is not null)
+                return Refusal.Here("has subscribers, which are functions of this process", "send its items as a List");
+        }
+
+        return null;
     }
 }

@@ -34,7 +34,7 @@ internal static class ComparerFidelity
         comparer is null || comparer.Equals(EqualityComparer<TKey>.Default) || IsOrdinal(comparer) ? null : Refuse(comparer, "the default comparer");
 
     public static Refusal? Examine<TKey>(IComparer<TKey>? comparer) =>
-        comparer is null || comparer.Equals(Comparer<TKey>.Default) ? null : Refuse(comparer, "the default order");
+        comparer is null || comparer.Equals(Comparer<TKey>.Default) || SortedOrder.Travels(comparer) ? null : Refuse(comparer, "the default order");
 
     /// <summary>For the two collections that take a comparer of texts along.</summary>
     public static Refusal? ExamineUnlessText<TKey>(IEqualityComparer<TKey> comparer) =>
@@ -45,7 +45,7 @@ internal static class ComparerFidelity
 
     private static Refusal Refuse(object comparer, string usual) => Refusal.Here(
         $"compares its keys with {Describe(comparer)}, which stays behind",
-        $"send a copy made with {usual}, and make one with your comparer inside the function (a Dictionary<string, T> or HashSet<string>, declared as such, keeps StringComparer.OrdinalIgnoreCase)");
+        $"send a copy made with {usual}, and make one with your comparer inside the function (a Dictionary<string, T> or HashSet<string>, declared as such, keeps StringComparer.OrdinalIgnoreCase; sorted texts keep StringComparer.Ordinal and OrdinalIgnoreCase)");
 
     private static string Describe(object comparer)
     {

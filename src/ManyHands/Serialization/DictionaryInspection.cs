@@ -10,9 +10,8 @@ internal static class DictionaryInspection
         where TKey : notnull
     {
         Type type = typeof(TDictionary);
-        inspection.OwnRefusal = CollectionKinds.Examine(type, shape.ConstructionStrategy != CollectionConstructionStrategy.None);
-        inspection.RunsUserCode = !type.IsInterface && !CollectionKinds.IsKnown(type);
-        inspection.IsUnordered = CollectionKinds.IsUnordered(type);
+        inspection.OwnRefusal = CollectionKinds.Examine(type, shape.ConstructionStrategy != CollectionConstructionStrategy.None, typeof(TKey));
+        inspection.Suspicion = CollectionKinds.FindSuspicion(type, typeof(TKey));
         Inspection<TKey> key = inspector.Of(shape.KeyType);
         Inspection<TValue> content = inspector.Of(shape.ValueType);
         inspection.Parts.Add(("[key]", key));
@@ -28,7 +27,7 @@ internal static class DictionaryInspection
     {
         Type type = typeof(TDictionary);
         if (type.IsInterface)
-            return (in value, _) => value is null ? null : CollectionKinds.ExamineBehindInterface<KeyValuePair<TKey, TValue>>(value, typeof(TDictionary), comparesKeys: true);
+            return (in value, _) => value is null ? null : CollectionKinds.ExamineBehindInterface<KeyValuePair<TKey, TValue>>(value, typeof(TDictionary));
         // Abstract ones of the framework, such as FrozenDictionary, hide classes chosen by the keys.
         ValueCheck<TDictionary>? exactType = type.IsAbstract ? null : ExactType.Check<TDictionary>();
         if (type == typeof(Dictionary<TKey, TValue>))

@@ -44,7 +44,7 @@ internal static class ExactSerializer
             new JsonElementConverter(),
             new JsonDocumentConverter(),
         ],
-        ConverterFactories = [new SharedObjectConverterFactory(), new BitwiseConverterFactory(), new BlockConverterFactory(), new StackConverterFactory(), new TextKeyConverterFactory()],
+        ConverterFactories = [new SharedObjectConverterFactory(), new BitwiseConverterFactory(), new BlockConverterFactory(), new StackConverterFactory(), new SortedConverterFactory(), new TextKeyConverterFactory()],
     };
 
     /// <summary>For values of few levels, as nearly all are. It shares the other one's converters.</summary>

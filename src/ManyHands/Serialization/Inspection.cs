@@ -15,11 +15,8 @@ internal abstract class Inspection(Type type)
     /// <summary>Why no value of this type can travel, apart from what its members say.</summary>
     public Refusal? OwnRefusal { get; set; }
 
-    /// <summary>Whether restoring goes through code of the user's that might change what it is given.</summary>
-    public bool RunsUserCode { get; set; }
-
-    /// <summary>Whether equal values of this type may enumerate in different orders.</summary>
-    public bool IsUnordered { get; set; }
+    /// <summary>Why a value of this type might arrive changed though nothing in it is refused; null if it can't. One that might is compared with a copy of it.</summary>
+    public Suspicion? Suspicion { get; set; }
 
     /// <summary>The types inside this one, each with the step of the path that leads there.</summary>
     public List<(string Segment, Inspection Target)> Parts { get; } = [];
@@ -45,11 +42,14 @@ internal abstract class Inspection(Type type)
         }
     }
 
-    /// <summary>Of this type and those inside it, the ones that <see cref="RunsUserCode"/>.</summary>
-    public IReadOnlyList<Type> Suspects => [.. Reachable().Where(static reached => reached.Inspection.RunsUserCode).Select(static reached => reached.Inspection.Type)];
+    /// <summary>Of this type and those inside it, the ones under <see cref="Suspicion"/>.</summary>
+    public IReadOnlyDictionary<Type, Suspicion> Suspects =>
+        Reachable().Where(static reached => reached.Inspection.Suspicion is not null)
+            .DistinctBy(static reached => reached.Inspection.Type)
+            .ToDictionary(static reached => reached.Inspection.Type, static reached => reached.Inspection.Suspicion!);
 
-    /// <summary>Whether equal values may be written as different bytes, in another order.</summary>
-    public bool MayBeWrittenInAnyOrder => Reachable().Any(static reached => reached.Inspection.IsUnordered);
+    /// <summary>Whether values of this type may refer to shared objects.</summary>
+    public bool RefersToSharedObjects => Reachable().Any(static reached => SharedObjects.Is(reached.Inspection.Type));
 
     private Refusal? NearestRefusal()
     {

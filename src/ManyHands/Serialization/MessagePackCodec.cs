@@ -1,3 +1,5 @@
+using System.Buffers.Binary;
+using ManyHands.Platform;
 using Nerdbank.MessagePack;
 using PolyType;
 
@@ -12,8 +14,8 @@ internal sealed class MessagePackCodec<T> : Codec<T>
     private readonly ITypeShape<T>? shape;
     private readonly Refusal? refusal;
     private readonly ValueCheck<T>? check;
-    private readonly IReadOnlyList<Type> suspects;
-    private readonly bool isUnordered;
+    private readonly IReadOnlyDictionary<Type, Suspicion> suspects;
+    private readonly bool keepsSent;
 
     public MessagePackCodec()
     {
@@ -21,7 +23,7 @@ internal sealed class MessagePackCodec<T> : Codec<T>
         refusal = inspection.Verdict;
         check = inspection.Check;
         suspects = inspection.Suspects;
-        isUnordered = suspects.Count > 0 && inspection.MayBeWrittenInAnyOrder;
+        keepsSent = suspects.Count > 0 && inspection.RefersToSharedObjects;
     }
 
     public override string? WhyRefused => refusal?.ToException(typeof(T)).Message;
@@ -31,21 +33,21 @@ internal sealed class MessagePackCodec<T> : Codec<T>
         if (refusal is not null)
             throw refusal.ToException(typeof(T));
         Examine(in value);
-        int start = writer.Length;
-        try
+        if (!keepsSent)
         {
-            WriteBlock(writer, in value);
-        }
-        catch (Exception exception)
-        {
-            writer.Truncate(start);
-            if (FindTooLarge(exception) is { } tooLarge)
-                throw tooLarge;
-            throw new UnsendableValueException($"{ReadableName.Of(typeof(T))} couldn't be written: {Innermost(exception).Message}", exception);
+            WriteAndProve(writer, value);
+            return;
         }
 
-        if (suspects.Count > 0)
-            Prove(writer, start);
+        SharedObjects.KeepSent();
+        try
+        {
+            WriteAndProve(writer, value);
+        }
+        finally
+        {
+            SharedObjects.ForgetSent();
+        }
     }
 
     public override T Read(ref PayloadReader reader)
@@ -58,6 +60,25 @@ internal sealed class MessagePackCodec<T> : Codec<T>
         if (shape is null || refusal is not null)
             throw new InvalidPayloadException($"'{ReadableName.Of(typeof(T))}' never travels.");
         return ReadBlock(bytes, isDeep: frame < 0);
+    }
+
+    private void WriteAndProve(PayloadWriter writer, T value)
+    {
+        int start = writer.Length;
+        try
+        {
+            WriteBlock(writer, in value);
+        }
+        catch (Exception exception)
+        {
+            writer.Truncate(start);
+            if (FindTooLarge(exception) is { } tooLarge)
+                throw tooLarge;
+            throw new UnsendableValueException($"{ReadableName.Of(typeof(T))} couldn't be written: {ExceptionText.MessageOf(Innermost(exception))}", exception);
+        }
+
+        if (suspects.Count > 0)
+            Prove(writer, start, value);
     }
 
     /// <summary>Writes a length, negative for a value of so many levels that it needs a stack of its own, and the value.</summary>
@@ -116,7 +137,7 @@ internal sealed class MessagePackCodec<T> : Codec<T>
         }
         catch (Exception exception) when (exception is not InvalidPayloadException)
         {
-            throw new InvalidPayloadException($"The payload isn't a {ReadableName.Of(typeof(T))}: {Innermost(exception).Message}", exception);
+            throw new InvalidPayloadException($"The payload isn't a {ReadableName.Of(typeof(T))}: {ExceptionText.MessageOf(Innermost(exception))}", exception);
         }
     }
 
@@ -129,7 +150,7 @@ internal sealed class MessagePackCodec<T> : Codec<T>
         }
         catch (Exception exception)
         {
-            throw new UnsendableValueException($"{ReadableName.Of(typeof(T))} couldn't be read: {exception.Message}", exception);
+            throw new UnsendableValueException($"{ReadableName.Of(typeof(T))} couldn't be read: {ExceptionText.MessageOf(exception)}", exception);
         }
 
         if (found is not null)
@@ -137,49 +158,37 @@ internal sealed class MessagePackCodec<T> : Codec<T>
     }
 
     /// <summary>
-    /// Constructors and setters with code of their own may change what they are given. Whether they do shows when the copy is written
-    /// again: if the bytes differ, the copy does.
+    /// Where code of the user's takes part, or keys are what they are to each other, no look at the type tells whether a value arrives unchanged. It
+    /// shows when it is read back and compared.
     /// </summary>
-    private void Prove(PayloadWriter writer, int start)
+    private void Prove(PayloadWriter writer, int start, T value)
     {
-        string? difference = null;
-        using PayloadWriter again = new(writer.Length - start, writer.Context);
+        Difference? difference = null;
         try
         {
+            bool isDeep = BinaryPrimitives.ReadInt32LittleEndian(writer.WrittenSpan[start..]) < 0;
             PayloadReader reader = new(writer.WrittenMemory[start..]);
-            WriteBlock(again, Read(ref reader));
-            if (!IsSameContent(again.WrittenSpan, writer.WrittenSpan[start..]))
-                difference = "a copy of it has other values";
+            T copy = Read(ref reader);
+            if (isDeep)
+                RoomyStack.Run(() => difference = StructuralComparison.Find(value, copy));
+            else
+                difference = StructuralComparison.Find(value, copy);
         }
         catch (Exception exception)
         {
-            difference = $"building a copy of it fails: {Innermost(exception).Message}";
+            difference = new("", $"can't be built again ({ExceptionText.MessageOf(Innermost(exception)).TrimEnd('.')})", [.. suspects.Keys]);
         }
 
         if (difference is null)
             return;
         writer.Truncate(start);
-        throw new UnsendableValueException(
-            $"{ReadableName.Of(typeof(T))} would arrive changed, as a constructor or setter of {string.Join(" or ", suspects.Select(ReadableName.Of))} does more than store what it is given: {difference}; send a record with just the data.");
+        Suspicion reason = difference.Owners.Select(FindSuspicion).FirstOrDefault(static found => found is not null) ?? suspects.Values.First();
+        throw new Refusal(difference.Path, $"would arrive changed, as {reason.Reason}: it {difference.Description}", reason.Remedy).ToException(typeof(T));
     }
 
-    private bool IsSameContent(ReadOnlySpan<byte> one, ReadOnlySpan<byte> other)
-    {
-        if (one.SequenceEqual(other))
-            return true;
-        if (!isUnordered || one.Length != other.Length)
-            return false;
-        // A set may write its items in another order, so it is only known how often each byte must be there.
-        Span<int> counts = stackalloc int[256];
-        counts.Clear();
-        for (int index = 0; index < one.Length; index++)
-        {
-            counts[one[index]]++;
-            counts[other[index]]--;
-        }
-
-        return !counts.ContainsAnyExcept(0);
-    }
+    // What is declared as an interface is under suspicion by that, whatever class it is.
+    private Suspicion? FindSuspicion(Type owner) =>
+        suspects.TryGetValue(owner, out Suspicion? found) ? found : suspects.FirstOrDefault(suspect => suspect.Key.IsInterface && suspect.Key.IsAssignableFrom(owner)).Value;
 
     private static PayloadTooLargeException? FindTooLarge(Exception? exception)
     {

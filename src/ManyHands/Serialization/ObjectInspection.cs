@@ -17,7 +17,7 @@ internal static class ObjectInspection
         if (!IsWholeInItsMembers(shape))
         {
             inspection.OwnRefusal = HiddenState.Find(typeof(T), restored) ?? Unbuildable(restored);
-            inspection.RunsUserCode = restored.RunUserCode();
+            inspection.Suspicion = FindSuspicion(typeof(T), restored);
         }
 
         List<ValueCheck<T>> members = [];
@@ -28,6 +28,17 @@ internal static class ObjectInspection
         }
 
         inspection.Check = Combine(ExactType.Check<T>(), [.. members]);
+    }
+
+    private static Suspicion? FindSuspicion(Type type, RestoredMembers restored)
+    {
+        if (type.IsExplicitLayout)
+            return Suspicion.OfSharedMemory(type);
+        if (type.IsAssignableTo(typeof(Nerdbank.MessagePack.IMessagePackSerializationCallbacks)))
+            return Suspicion.OfCallbacks(type);
+        if (restored.DifferInCaseOnly)
+            return Suspicion.OfNames(type);
+        return restored.RunUserCode() ? Suspicion.OfUserCode(type) : null;
     }
 
     // These keep their items in private fields, but have nothing else to keep.
@@ -73,6 +84,13 @@ internal static class ObjectInspection
             return Refusal.Here(
                 $"has a constructor parameter '{unmatched.Name}' that no public property or field of that name gives back",
                 $"add a property for '{unmatched.Name}', or mark another constructor with [PolyType.ConstructorShape]");
+        }
+
+        if (restored.Ambiguity is var (candidate, one, other))
+        {
+            return Refusal.Here(
+                $"has a constructor parameter '{candidate}' that may mean '{one}' or '{other}', which differ in case only",
+                $"name the parameter exactly as its property, or give '{one}' and '{other}' names that differ in more");
         }
 
         if (restored.Mismatch is var (property, parameter))

@@ -33,7 +33,7 @@ internal unsafe ref struct PayloadReader
 
     public byte ReadByte() => ReadUnmanaged<byte>();
 
-    /// <summary>Reads a value without references, byte by byte.</summary>
+    /// <summary>Reads a value without references as its bits, of which it is known that they are one.</summary>
     /// <remarks>Without a constraint, because the ahead-of-time compiler leaves out instantiations over the runtime's own types that must be structs.</remarks>
     public T ReadUnmanaged<T>()
     {
@@ -42,6 +42,10 @@ internal unsafe ref struct PayloadReader
         Require(Unsafe.SizeOf<T>());
         T value = Unsafe.ReadUnaligned<T>(in span[position]);
         position += Unsafe.SizeOf<T>();
+
+        // The copy, which nobody else can change any more.
+        if (!BitPatterns<T>.IsValue(in value))
+            throw InvalidPayloadException.BadBits(typeof(T));
         return value;
     }
 
@@ -96,4 +100,6 @@ internal sealed class InvalidPayloadException(string message, Exception? inner =
 {
     public static InvalidPayloadException BadLength(long asked, int left) =>
         new($"The payload is damaged: it speaks of {asked:N0} bytes or items where {left:N0} bytes are left.");
+
+    public static InvalidPayloadException BadBits(Type type) => new($"The payload is damaged: it has bits that are no {ReadableName.Of(type)}.");
 }

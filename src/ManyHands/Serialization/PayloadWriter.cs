@@ -146,6 +146,13 @@ internal sealed class PayloadWriter : IBufferWriter<byte>, IDisposable
         Length += Unsafe.SizeOf<T>();
     }
 
+    /// <summary>Makes the last values that were written byte by byte the same for equal values.</summary>
+    public void ClearPadding<T>(int count)
+    {
+        int size = count * Unsafe.SizeOf<T>();
+        BitPatterns<T>.ClearPadding(Whole.Slice(Length - size, size));
+    }
+
     /// <summary>Writes a length and the UTF-16 code units as they are, so that not even a lone surrogate is changed.</summary>
     public void WriteString(string? value)
     {

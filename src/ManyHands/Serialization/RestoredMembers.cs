@@ -16,6 +16,8 @@ internal sealed class RestoredMembers
     {
         Constructor = shape.Constructor;
         IReadOnlyList<IParameterShape> parameters = Constructor?.Parameters ?? [];
+        DifferInCaseOnly = parameters.Count > 0 && shape.Properties.DistinctBy(static property => property.Name, StringComparer.OrdinalIgnoreCase).Count() < shape.Properties.Count;
+        Ambiguity = DifferInCaseOnly ? FindAmbiguity(shape) : null;
         UnmatchedParameter = parameters.FirstOrDefault(parameter => !shape.Properties.Any(property => property.HasGetter && Matches(property, parameter)));
         foreach (IPropertyShape property in shape.Properties)
         {
@@ -30,6 +32,12 @@ internal sealed class RestoredMembers
     }
 
     public IConstructorShape? Constructor { get; }
+
+    /// <summary>Whether members have names that a constructor's parameters, which are matched whatever their case, can't tell apart.</summary>
+    public bool DifferInCaseOnly { get; }
+
+    /// <summary>A parameter that has the exact name of no property, and more than one that it might mean.</summary>
+    public (string Parameter, string One, string Other)? Ambiguity { get; }
 
     /// <summary>A parameter of the constructor that no property gives a value for.</summary>
     public IParameterShape? UnmatchedParameter { get; }
@@ -80,6 +88,20 @@ internal sealed class RestoredMembers
             return false;
         return parameters.All(parameter => stored.TryGetValue(parameter.Position, out FieldInfo? field)
             && members.Any(member => member.Parameter == parameter && member.Property.MemberInfo is { } target && Stores(field, target)));
+    }
+
+    private static (string Parameter, string One, string Other)? FindAmbiguity(IObjectTypeShape shape)
+    {
+        // The shape's parameters are called as the properties they were matched with.
+        string[] parameters = [.. shape.Constructor?.MethodBase?.GetParameters().Select(static parameter => parameter.Name!) ?? []];
+        string[] names = [.. shape.Properties.Select(static property => property.Name).Except(parameters)];
+        foreach (string parameter in parameters.Except(shape.Properties.Select(static property => property.Name)))
+        {
+            if (Array.FindAll(names, name => string.Equals(name, parameter, StringComparison.OrdinalIgnoreCase)) is [string one, string other, ..])
+                return (parameter, one, other);
+        }
+
+        return null;
     }
 
     private static bool Stores(FieldInfo field, MemberInfo member) =>

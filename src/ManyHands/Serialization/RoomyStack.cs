@@ -1,4 +1,5 @@
 using System.Runtime.ExceptionServices;
+using ManyHands.Platform;
 
 namespace ManyHands.Serialization;
 
@@ -17,7 +18,9 @@ internal static class RoomyStack
     public static void Run(Action action)
     {
         ExceptionDispatchInfo? failure = null;
-        Thread thread = new(Start, Size) { IsBackground = true, Name = "ManyHands deep value" };
+        Thread thread = Guarded.NewThread(GuardedEntry.DeepValue, "ManyHands deep value", Start, failed: exception => failure = ExceptionDispatchInfo.Capture(exception), Size);
+
+        // With the caller's execution context: what is decoded may be a user's, and ask for it.
         thread.Start();
         thread.Join();
         failure?.Throw();

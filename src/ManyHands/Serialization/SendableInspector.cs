@@ -1,5 +1,6 @@
 using System.Reflection;
 using System.Runtime.CompilerServices;
+using ManyHands.Platform;
 using Nerdbank.MessagePack;
 using PolyType;
 using PolyType.Abstractions;
@@ -64,6 +65,8 @@ internal sealed class SendableInspector : TypeShapeVisitor
         string segment = "." + propertyShape.Name;
         if (IsConvertedByUser(propertyShape.AttributeProvider))
             return null;
+        if (propertyShape.AttributeProvider.GetCustomAttributes<UseComparerAttribute>().Any())
+            inspection.OwnRefusal ??= Refusal.Here("would arrive with another comparer, by [UseComparer]", "remove that, and make a copy with the comparer inside the function").Under(segment);
         Inspection<TPropertyType> member = Of(propertyShape.PropertyType);
         inspection.Parts.Add((segment, member));
         if (!member.MayNeedCheck)
@@ -142,7 +145,7 @@ internal sealed class SendableInspector : TypeShapeVisitor
     private static Inspection<T> Unshaped<T>(Exception exception) => new()
     {
         OwnRefusal = UnsendableTypes.Find(typeof(T))
-            ?? Refusal.Here($"can't be taken apart ({exception.GetBaseException().Message.TrimEnd('.')})", "send a record with just the data"),
+            ?? Refusal.Here($"can't be taken apart ({ExceptionText.MessageOf(exception.GetBaseException()).TrimEnd('.')})", "send a record with just the data"),
         IsComplete = true,
     };
 
@@ -164,7 +167,7 @@ internal sealed class SendableInspector : TypeShapeVisitor
         catch (Exception exception)
         {
             inspection.OwnRefusal = Refusal.Here(
-                $"can't be taken apart ({exception.GetBaseException().Message.TrimEnd('.')})",
+                $"can't be taken apart ({ExceptionText.MessageOf(exception.GetBaseException()).TrimEnd('.')})",
                 "send a record with just the data");
         }
 

@@ -25,12 +25,24 @@ internal static class SharedObjects
     public static bool Is(Type type) =>
         type is { IsClass: true, IsSealed: true } && Array.Exists(type.GetInterfaces(), one => one.IsGenericType && one.GetGenericTypeDefinition() == typeof(ISharedObject<>));
 
+    // What was written since KeepSent on this thread.
+    [ThreadStatic]
+    private static Dictionary<SharedReference, object>? sent;
+
+    /// <summary>What this thread sends from here on is found again by its references, without being attached to: that would count as its arrival.</summary>
+    public static void KeepSent() => sent = [];
+
+    public static void ForgetSent() => sent = null;
+
     public static SharedReference Refer<T>(T? value)
         where T : class, ISharedObject<T>
     {
         try
         {
-            return value?.Refer() ?? default;
+            SharedReference reference = value?.Refer() ?? default;
+            if (value is not null && sent is not null)
+                sent[reference] = value;
+            return reference;
         }
         catch (ObjectDisposedException)
         {
@@ -39,7 +51,12 @@ internal static class SharedObjects
     }
 
     public static T? Attach<T>(in SharedReference reference)
-        where T : class, ISharedObject<T> => reference.Id == Guid.Empty ? null : T.Attach(in reference);
+        where T : class, ISharedObject<T>
+    {
+        if (reference.Id == Guid.Empty)
+            return null;
+        return sent is not null && sent.TryGetValue(reference, out object? original) ? (T)original : T.Attach(in reference);
+    }
 }
 
 internal sealed class SharedObjectCodec<T> : Codec<T?>

@@ -7,7 +7,7 @@ using PolyType.Abstractions;
 namespace ManyHands.Serialization;
 
 /// <summary>
-/// Stacks enumerate from the top and are filled from the bottom; a converter that doesn't know that turns them upside down.
+/// Stacks enumerate from the top and are filled from the bottom, and so are bags; a converter that doesn't know that turns them upside down.
 /// </summary>
 internal sealed class StackConverter<TStack, TItem>(ITypeShape<TItem> shape, Func<IEnumerable<TItem>, TStack> fill) : MessagePackConverter<TStack>
     where TStack : IEnumerable<TItem>
@@ -57,6 +57,7 @@ internal sealed class StackConverterFactory : IMessagePackConverterFactory, ITyp
     {
         var type when type == typeof(Stack<TItem>) => new StackConverter<Stack<TItem>, TItem>(typeShape, static items => new Stack<TItem>(items)),
         var type when type == typeof(ConcurrentStack<TItem>) => new StackConverter<ConcurrentStack<TItem>, TItem>(typeShape, static items => new ConcurrentStack<TItem>(items)),
+        var type when type == typeof(ConcurrentBag<TItem>) => new StackConverter<ConcurrentBag<TItem>, TItem>(typeShape, static items => [.. items]),
         var type when type == typeof(ImmutableStack<TItem>) => new StackConverter<ImmutableStack<TItem>, TItem>(typeShape, static items => ImmutableStack.CreateRange(items)),
         _ => new StackConverter<IImmutableStack<TItem>, TItem>(typeShape, static items => ImmutableStack.CreateRange(items)),
     };
@@ -66,7 +67,7 @@ internal sealed class StackConverterFactory : IMessagePackConverterFactory, ITyp
         if (!type.IsGenericType)
             return false;
         Type definition = type.GetGenericTypeDefinition();
-        return definition == typeof(Stack<>) || definition == typeof(ConcurrentStack<>)
+        return definition == typeof(Stack<>) || definition == typeof(ConcurrentStack<>) || definition == typeof(ConcurrentBag<>)
             || definition == typeof(ImmutableStack<>) || definition == typeof(IImmutableStack<>);
     }
 }

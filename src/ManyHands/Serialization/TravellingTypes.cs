@@ -23,7 +23,11 @@ internal static class TravellingTypes
         typeof(JsonDocument),
     ];
 
-    public static bool Contains(Type type) => Known.Contains(type) || SharedObjects.Is(type) || Primitives.IsCopiedAsIs(type) || BitwiseConverterFactory.Covers(type);
+    public static bool Contains(Type type) => Known.Contains(type) || SharedObjects.Is(type) || BitPatterns.IsSingleValue(type);
+
+    /// <summary>Whether such values are equal by their content, which can't change.</summary>
+    public static bool AreEqualByValue(Type type) =>
+        Contains(type) && !SharedObjects.Is(type) && type != typeof(BitArray) && type != typeof(JsonElement) && type != typeof(JsonDocument);
 
     /// <summary>What must be looked at in a value of such a type.</summary>
     public static ValueCheck<T>? Check<T>()

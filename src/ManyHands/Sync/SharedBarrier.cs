@@ -13,10 +13,13 @@ public readonly record struct BarrierPassage(int Index, long Phase);
 /// <summary>A barrier that others wait at can't be passed any more: one of them died, ran out of time, was cancelled, or aborted it. <see cref="SharedBarrier.Reset"/> makes it whole again.</summary>
 public sealed class BrokenBarrierException : Exception
 {
-    internal BrokenBarrierException(string message)
-        : base(message)
-    {
-    }
+    internal BrokenBarrierException(string message, bool isPassageKnown = true)
+        : base(message) => IsPassageKnown = isPassageKnown;
+
+    /// <summary>
+    /// Whether it is certain that this party's own phase broke. False only for a party that was stopped for so long that the barrier broke and was reset dozens of times meanwhile: how its own phase ended nobody knows any more.
+    /// </summary>
+    public bool IsPassageKnown { get; }
 }
 
 /// <summary>Where threads of several processes wait until a number of them have come; then all go on, and it begins anew.</summary>
@@ -75,7 +78,8 @@ public sealed class SharedBarrier : ISharedBarrier, ISharedObject<SharedBarrier>
         get
         {
             ThrowIfDisposed();
-            return Volatile.Read(ref body->Broken) != 0 || Volatile.Read(ref *Outcome(Volatile.Read(ref body->Phase))) == SharedBarrierBody.BrokenOutcome;
+            ulong phase = Volatile.Read(ref body->Phase);
+            return Volatile.Read(ref body->Broken) != 0 || Volatile.Read(ref *Outcome(phase)) == SharedBarrierBody.Word(phase, PhaseOutcome.Broken);
         }
     }
 
@@ -239,7 +243,7 @@ public sealed class SharedBarrier : ISharedBarrier, ISharedObject<SharedBarrier>
         if (!RobustLock.Enter(&body->Guard, timeout, default, out _, waitable))
             return false;
         FaultPoint.Reach(FaultStep.BarrierGuarded);
-        if (*Outcome(body->Phase) != SharedBarrierBody.Open)
+        if (*Outcome(body->Phase) != SharedBarrierBody.Word(body->Phase, PhaseOutcome.Open))
             EndPhase(passed: false);
         return true;
     }
@@ -252,24 +256,39 @@ public sealed class SharedBarrier : ISharedBarrier, ISharedObject<SharedBarrier>
 
     private unsafe void EndPhase(bool passed)
     {
-        uint phase = body->Phase;
+        ulong phase = body->Phase;
         Decide(phase, passed);
         FaultPoint.Reach(FaultStep.BarrierDecided);
-        if (*Outcome(phase) != SharedBarrierBody.PassedOutcome)
+        bool hasPassed = *Outcome(phase) == SharedBarrierBody.Word(phase, PhaseOutcome.Passed);
+        if (!hasPassed)
             body->Broken = 1;
+        Record(phase, hasPassed);
         body->Arrived = 0;
-        *Outcome(phase + 1) = SharedBarrierBody.Open;
+        *Outcome(phase + 1) = SharedBarrierBody.Word(phase + 1, PhaseOutcome.Open);
         Volatile.Write(ref body->Phase, phase + 1);
         FaultPoint.Reach(FaultStep.BarrierPublished);
-        Linux.FutexWake(&body->Phase, int.MaxValue);
+        Linux.FutexWake((uint*)&body->Phase, int.MaxValue);
     }
 
+    // Only where a phase ends in another way than the one before. Whoever does it again, as another died at it, finds it done.
+    private unsafe void Record(ulong phase, bool passed)
+    {
+        ulong runs = body->Runs;
+        if (IsOfPassed(runs) == passed)
+            return;
+        Volatile.Write(ref *Run(runs), phase);
+        Volatile.Write(ref body->Runs, runs + 1);
+    }
+
+    // They take turns, and begin with one of those that passed, at the first phase.
+    private static bool IsOfPassed(ulong run) => (run & 1) == 0;
+
     // Unless it is decided already.
-    private unsafe void Decide(uint phase, bool passed) =>
-        Interlocked.CompareExchange(ref *Outcome(phase), passed ? SharedBarrierBody.PassedOutcome : SharedBarrierBody.BrokenOutcome, SharedBarrierBody.Open);
+    private unsafe void Decide(ulong phase, bool passed) => Interlocked.CompareExchange(
+        ref *Outcome(phase), SharedBarrierBody.Word(phase, passed ? PhaseOutcome.Passed : PhaseOutcome.Broken), SharedBarrierBody.Word(phase, PhaseOutcome.Open));
 
     // Whoever is stopped at the guard must not keep others beyond their time: then the next that has it does the rest.
-    private unsafe void Break(uint phase)
+    private unsafe void Break(ulong phase)
     {
         if (EnterGuard(GuardPatience, null))
         {
@@ -280,25 +299,50 @@ public sealed class SharedBarrier : ISharedBarrier, ISharedObject<SharedBarrier>
         }
 
         Decide(phase, passed: false);
-        Linux.FutexWake(&body->Phase, int.MaxValue);
+        Linux.FutexWake((uint*)&body->Phase, int.MaxValue);
     }
 
-    // Of the last 64 phases: who sleeps through so many doesn't learn how its own ended, but can't have left it either.
-    private unsafe byte* Outcome(uint phase) => (byte*)body + SharedBarrierBody.OutcomesOffset + (phase % SharedBarrierBody.Outcomes);
+    // Each is of one phase and says so: who was stopped meanwhile can take it for that of no other.
+    private unsafe ulong* Outcome(ulong phase) => (ulong*)((byte*)body + SharedBarrierBody.OutcomesOffset) + (phase % SharedBarrierBody.Outcomes);
+
+    private unsafe ulong* Run(ulong run) => (ulong*)((byte*)body + SharedBarrierBody.RunsOffset) + (run % SharedBarrierBody.MostRuns);
+
+    /// <summary>How a phase ended that has; null if nobody knows any more.</summary>
+    private unsafe PhaseOutcome? OutcomeOf(ulong phase)
+    {
+        ulong word = Volatile.Read(ref *Outcome(phase));
+        if (SharedBarrierBody.PhaseOf(word) == phase)
+            return SharedBarrierBody.OutcomeIn(word);
+
+        // It ended long ago. Of that the runs tell, as long as the place of the one looked at has not been taken by a later one.
+        while (true)
+        {
+            ulong runs = Volatile.Read(ref body->Runs);
+            ulong run = runs;
+            while (run > 0 && runs - run < SharedBarrierBody.MostRuns - 1 && Volatile.Read(ref *Run(run - 1)) > phase)
+                run--;
+            bool isKnown = run == 0 || runs - run < SharedBarrierBody.MostRuns - 1;
+            Interlocked.MemoryBarrier();
+            if (!isKnown)
+                return null;
+            if (Volatile.Read(ref body->Runs) - Math.Max(run, 1) < SharedBarrierBody.MostRuns - 1)
+                return IsOfPassed(run) ? PhaseOutcome.Passed : PhaseOutcome.Broken;
+        }
+    }
 
     private unsafe ulong* Party(int number) => (ulong*)(body + 1) + number;
 
     private sealed class Attempt(SharedBarrier owner, Action? action) : WaitAttempt(owner)
     {
         private int index = -1;
-        private uint phase;
+        private ulong phase;
 
         protected override unsafe bool Try(bool thorough, out WaitWord until)
         {
             SharedBarrierBody* body = owner.body;
             if (index >= 0 && !thorough)
             {
-                until = new((nint)(&body->Phase), phase);
+                until = new((nint)(&body->Phase), (uint)phase);
                 return HasEnded || Sleeps();
             }
 
@@ -311,7 +355,7 @@ public sealed class SharedBarrier : ISharedBarrier, ISharedObject<SharedBarrier>
             bool ended;
             try
             {
-                until = new((nint)(&body->Phase), body->Phase);
+                until = new((nint)(&body->Phase), (uint)body->Phase);
                 ended = index >= 0 && HasEnded;
                 if (!ended && thorough)
                     BreakIfOneDied();
@@ -326,7 +370,7 @@ public sealed class SharedBarrier : ISharedBarrier, ISharedObject<SharedBarrier>
             return ended || Sleeps();
         }
 
-        private unsafe bool HasEnded => Volatile.Read(ref owner.body->Phase) != phase || Volatile.Read(ref *owner.Outcome(phase)) != SharedBarrierBody.Open;
+        private unsafe bool HasEnded => Volatile.Read(ref owner.body->Phase) != phase || Volatile.Read(ref *owner.Outcome(phase)) != SharedBarrierBody.Word(phase, PhaseOutcome.Open);
 
         private static bool Sleeps()
         {
@@ -341,16 +385,16 @@ public sealed class SharedBarrier : ISharedBarrier, ISharedObject<SharedBarrier>
             if (index < 0 || owner.disposed != 0)
                 return false;
             owner.Break(phase);
-            return *owner.Outcome(phase) == SharedBarrierBody.PassedOutcome;
+            return (owner.OutcomeOf(phase) ?? throw Forgotten()) == PhaseOutcome.Passed;
         }
 
         /// <summary>Whether it was passed; false if only the time was over.</summary>
         public unsafe bool End(bool ended, out BarrierPassage passage)
         {
-            passage = new(index, phase);
+            passage = new(index, (long)phase);
             if (!ended)
                 return Leave();
-            if (*owner.Outcome(phase) != SharedBarrierBody.PassedOutcome)
+            if ((owner.OutcomeOf(phase) ?? throw Forgotten()) != PhaseOutcome.Passed)
                 throw Broken();
             FaultPoint.Reach(FaultStep.BarrierPassed);
             return true;
@@ -408,7 +452,7 @@ public sealed class SharedBarrier : ISharedBarrier, ISharedObject<SharedBarrier>
                 ulong party = *owner.Party(i);
                 if (party == alive)
                     continue;
-                if (!RobustLock.IsOwnerAlive(party))
+                if (RobustLock.HasOwnerEnded(party))
                 {
                     owner.EndPhase(passed: false);
                     return;
@@ -420,31 +464,52 @@ public sealed class SharedBarrier : ISharedBarrier, ISharedObject<SharedBarrier>
 
         private static BrokenBarrierException Broken() =>
             new("The barrier is broken: one of those who waited died, ran out of time, was cancelled, or aborted it. Call Reset when all know.");
+
+        private BrokenBarrierException Forgotten() => new(
+            $"While this party was stopped, the barrier broke and was reset more than {(SharedBarrierBody.MostRuns / 2) - 1} times, and whether phase {phase}, in which it waited, was passed before is not known any more. Look at what the others have done.",
+            isPassageKnown: false);
     }
 }
 
+/// <summary>How a phase ended. It goes over from the first, in one step, into one of the others.</summary>
+internal enum PhaseOutcome
+{
+    Open,
+    Passed,
+    Broken,
+}
+
 /// <summary>The memory of a <see cref="SharedBarrier"/>, before the processes of those that have come, in the form of a robust lock's word. Written by the guard's holder.</summary>
-[StructLayout(LayoutKind.Explicit, Size = 128)]
+[StructLayout(LayoutKind.Explicit, Size = RunsOffset + (MostRuns * sizeof(ulong)))]
 internal struct SharedBarrierBody
 {
     public const int OutcomesOffset = 64;
-    public const int Outcomes = 64;
+    public const int Outcomes = 8;
+    public const int RunsOffset = OutcomesOffset + (Outcomes * sizeof(ulong));
+    public const int MostRuns = 64;
 
-    /// <summary>How a phase ended: it hasn't. Goes over, in one step, into one of the others, and back when the byte's next phase begins.</summary>
-    public const byte Open = 0;
-    public const byte PassedOutcome = 1;
-    public const byte BrokenOutcome = 2;
+    private const int OutcomeBits = 2;
 
     [FieldOffset(0)]
     public ulong Guard;
 
-    /// <summary>Counts passings and breaks; waiters sleep on it.</summary>
+    /// <summary>Counts passings and breaks; waiters sleep on its low half.</summary>
     [FieldOffset(8)]
-    public uint Phase;
-
-    [FieldOffset(12)]
-    public int Broken;
+    public ulong Phase;
 
     [FieldOffset(16)]
+    public int Broken;
+
+    [FieldOffset(20)]
     public int Arrived;
+
+    /// <summary>How often a phase has ended in another way than the one before.</summary>
+    [FieldOffset(24)]
+    public ulong Runs;
+
+    public static ulong Word(ulong phase, PhaseOutcome outcome) => (phase << OutcomeBits) | (ulong)outcome;
+
+    public static ulong PhaseOf(ulong word) => word >> OutcomeBits;
+
+    public static PhaseOutcome OutcomeIn(ulong word) => (PhaseOutcome)(word & ((1 << OutcomeBits) - 1));
 }

@@ -245,7 +245,7 @@ public sealed class SharedSemaphore : ISharedSemaphore, ISharedObject<SharedSema
         int returned = 0;
         for (int i = 0; i < SharedSemaphoreBody.Places; i++)
         {
-            if (Place(i)->Permits <= 0 || RobustLock.IsOwnerAlive(Place(i)->Holder))
+            if (Place(i)->Permits <= 0 || !RobustLock.HasOwnerEnded(Place(i)->Holder))
                 continue;
             returned += Place(i)->Permits;
             Place(i)->Permits = 0;

@@ -3,6 +3,9 @@ using ManyHands.Serialization;
 
 namespace ManyHands.Transport;
 
+/// <summary>The system refuses what a large payload needs on its way. Nothing of the frame was sent, and the channel is as it was.</summary>
+internal sealed class PayloadNotSentException(string message, Exception inner) : IOException(message, inner);
+
 /// <summary>
 /// Frames between a parent and one worker, both ways, in order. The seam between what is said (above) and how it gets across (below).
 /// Nothing is shared between two workers' channels, so a killed worker can damage only its own.

@@ -74,7 +74,8 @@ internal static class FrameKinds
 /// <param name="RunTime">Of an <see cref="FrameKind.Ended"/> frame: how long the function ran, for calls sent together how long all of them ran, with the last; see <see cref="InHeaderUnits"/>.</param>
 /// <param name="Payload">Belongs to the channel; valid until the frame is released.</param>
 /// <param name="Segment">The number of the segment that the payload is in; 0 if it is in none.</param>
-internal readonly record struct Frame(FrameKind Kind, byte Flags, ushort RunTime, long Id, ulong Argument, ReadOnlyMemory<byte> Payload, long Segment = 0)
+/// <param name="Refusal">Why the payload can't be had here, although the other side has sent it; else null.</param>
+internal readonly record struct Frame(FrameKind Kind, byte Flags, ushort RunTime, long Id, ulong Argument, ReadOnlyMemory<byte> Payload, long Segment = 0, IOException? Refusal = null)
 {
     public const int HeaderSize = 16;
     public const int ArgumentSize = sizeof(ulong);

@@ -112,12 +112,25 @@ internal sealed unsafe class RingChannel : Channel
             if (disposed)
                 return;
             FaultPoint.Reach(FaultStep.SideSegmentCreated);
-            if (known.Add(segment.Id))
-                line.Send(segment);
+            if (!known.Contains(segment.Id))
+                SendSegment(segment);
+            known.Add(segment.Id);
             FaultPoint.Reach(FaultStep.SideSegmentSent);
             segment.AddUse();
             lent[segment.Id] = new Loan(segment, lent.TryGetValue(segment.Id, out Loan? loan) ? loan.Times + 1 : 1);
             SendFrame(new Header(kind, (byte)(flags | Frame.InSegment), runTime, id, argument), place, wakeLater);
+        }
+    }
+
+    private void SendSegment(SharedSegment segment)
+    {
+        try
+        {
+            line.Send(segment);
+        }
+        catch (IOException refusal)
+        {
+            throw new PayloadNotSentException($"A payload of {segment.Size:N0} bytes can't be sent: {refusal.Message}", refusal);
         }
     }
 
@@ -236,6 +249,7 @@ internal sealed unsafe class RingChannel : Channel
             if (kind == FrameKind.Call)
                 callerLooks = (flags & Frame.CallerLooks) != 0;
             long segment = 0;
+            IOException? refusal = null;
             ReadOnlyMemory<byte> payload;
             if ((flags & Frame.InSegment) == 0)
             {
@@ -246,10 +260,10 @@ internal sealed unsafe class RingChannel : Channel
                 if (length < start - Frame.HeaderSize + (2 * sizeof(long)))
                     throw new InvalidDataException($"The ring is damaged: a frame of {length:N0} bytes can't name a segment.");
                 segment = *(long*)(at + start);
-                payload = InSegment(segment, *(long*)(at + start + sizeof(long)));
+                payload = InSegment(segment, *(long*)(at + start + sizeof(long)), out refusal);
             }
 
-            frame = new Frame(kind, (byte)(flags & ~Frame.InSegment), (ushort)(word >> 48), id, argument, payload, segment);
+            frame = new Frame(kind, (byte)(flags & ~Frame.InSegment), (ushort)(word >> 48), id, argument, payload, segment, refusal);
             return true;
         }
     }
@@ -307,10 +321,18 @@ internal sealed unsafe class RingChannel : Channel
             return false;
         }
 
-        if (reader.ReleaseAll())
-            WakeWriter();
-        reader.SetSleeps(true);
-        Volatile.Write(ref readerTaken, 0);
+        try
+        {
+            if (reader.ReleaseAll())
+                WakeWriter();
+            reader.SetSleeps(true);
+        }
+        finally
+        {
+            // Whoever disposes of the channel waits for that.
+            Volatile.Write(ref readerTaken, 0);
+        }
+
         Interlocked.MemoryBarrier();
         return !reader.IsEmpty && TryBeginReading();
     }
@@ -582,8 +604,10 @@ internal sealed unsafe class RingChannel : Channel
         segments.Return(loan.Segment);
     }
 
-    private ReadOnlyMemory<byte> InSegment(long id, long length)
+    // What the system refuses isn't the other side's fault: the frame is good, and only its payload can't be had.
+    private ReadOnlyMemory<byte> InSegment(long id, long length, out IOException? refusal)
     {
+        refusal = null;
         if (!mapped.TryGetValue(id, out SharedSegment? segment))
         {
             if (mapped.Count >= MostSegments)
@@ -595,6 +619,16 @@ internal sealed unsafe class RingChannel : Channel
 
         if ((ulong)length > segment.Size || length > int.MaxValue)
             throw new InvalidDataException($"A payload of {length:N0} bytes in a segment of {segment.Size:N0}.");
+        try
+        {
+            segment.MapForReading();
+        }
+        catch (IOException reason)
+        {
+            refusal = reason;
+            return default;
+        }
+
         return segment.Memory[..(int)length];
     }
 

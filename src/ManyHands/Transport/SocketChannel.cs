@@ -207,8 +207,9 @@ internal sealed class SocketChannel : Channel
                 backlog.Enqueue(bytes.ToArray());
                 if (!flushing)
                 {
+                    // What stands half in the stream makes the rest unreadable, so the other side is told by the stream's end.
+                    Guarded.StartThread(GuardedEntry.Sending, "ManyHands sending", SendBacklog, failed: _ => Close());
                     flushing = true;
-                    new Thread(SendBacklog) { Name = "ManyHands sending", IsBackground = true }.UnsafeStart();
                 }
 
                 return;

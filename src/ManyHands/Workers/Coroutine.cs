@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using ManyHands.Calls;
+using ManyHands.Platform;
 using ManyHands.Workers;
 
 namespace ManyHands;
@@ -21,6 +22,7 @@ public partial class Coroutine : Worker
 {
     private static int lastNumber;
     private readonly int number = Interlocked.Increment(ref lastNumber);
+    private int ended;
 
     /// <summary>For derived classes; <see cref="Start()"/> starts it.</summary>
     /// <param name="name">Null for <c>Coroutine-1</c>, <c>Coroutine-2</c>, …</param>
@@ -85,12 +87,28 @@ public partial class Coroutine : Worker
     protected virtual Task RunAsync(CancellationToken cancellationToken) =>
         throw new NotImplementedException($"{GetType().Name} derives from {nameof(Coroutine)} but overrides no {nameof(RunAsync)}.");
 
-    internal virtual async void RunToEnd()
+    /// <summary>The first turn.</summary>
+    internal void Begin()
     {
         Enter();
+        Guarded.Watch(GuardedEntry.CoroutineRun, RunToEnd(), this, static coroutine => coroutine.Name, static (coroutine, unforeseen) => coroutine.Fail(unforeseen));
+    }
+
+    /// <summary>Ends it after something was thrown that isn't its function's outcome.</summary>
+    internal void Fail(Exception unforeseen)
+    {
+        SetFaulted(unforeseen);
+        End();
+    }
+
+    private protected virtual async Task Await() => await RunAsync(CancellationToken);
+
+    private async Task RunToEnd()
+    {
         try
         {
-            await RunAsync(CancellationToken);
+            FaultPoint.Enter(GuardedEntry.CoroutineRun);
+            await Await();
             SetCompleted();
         }
         catch (Exception exception)
@@ -99,8 +117,14 @@ public partial class Coroutine : Worker
         }
         finally
         {
-            CoroutineLoop.Ended();
+            End();
         }
+    }
+
+    private void End()
+    {
+        if (Interlocked.Exchange(ref ended, 1) == 0)
+            CoroutineLoop.Ended();
     }
 
     // One after the other: they are done when the last is, whichever that is.
@@ -153,23 +177,7 @@ public sealed class Coroutine<TResult> : Coroutine
         return this;
     }
 
-    internal override async void RunToEnd()
-    {
-        Enter();
-        try
-        {
-            result = await call.Invoke(call.TakesToken ? CancellationToken : default);
-            SetCompleted();
-        }
-        catch (Exception exception)
-        {
-            SetFaulted(exception);
-        }
-        finally
-        {
-            CoroutineLoop.Ended();
-        }
-    }
+    private protected override async Task Await() => result = await call.Invoke(call.TakesToken ? CancellationToken : default);
 
     private async Task<TResult> ResultAsync()
     {

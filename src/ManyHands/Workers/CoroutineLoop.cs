@@ -15,7 +15,9 @@ namespace ManyHands.Workers;
 internal static class CoroutineLoop
 {
     private static readonly object Gate = new();
+    // Two queues that change places: a batch is taken under one lock, and what it posts comes after it.
     private static Queue<Turn> waiting = new();
+    private static Queue<Turn> batch = new();
     private static Thread? thread;
     private static int alive;
 
@@ -33,14 +35,19 @@ internal static class CoroutineLoop
     public static void Start(Coroutine coroutine)
     {
         Interlocked.Increment(ref alive);
-        Post(new Turn(new CoroutineContext(coroutine), static state => ((Coroutine)state!).RunToEnd(), coroutine));
+        Post(new Turn(new CoroutineContext(coroutine), static state => ((Coroutine)state!).Begin(), coroutine));
     }
 
     /// <summary>Starts something that isn't a <see cref="Coroutine"/> object, such as a pool's call; it calls <see cref="Ended"/> at its end.</summary>
-    public static void Start(string name, string function, SendOrPostCallback callback, object state)
+    /// <param name="name">Its name, for reports.</param>
+    /// <param name="function">The function's.</param>
+    /// <param name="callback">Its first turn.</param>
+    /// <param name="state">For that.</param>
+    /// <param name="failed">Ends it after a turn that has thrown.</param>
+    public static void Start(string name, string function, SendOrPostCallback callback, object state, Action<object, Exception> failed)
     {
         Interlocked.Increment(ref alive);
-        Post(new Turn(new NamedContext(name, function), callback, state));
+        Post(new Turn(new NamedContext(name, function, state, failed), callback, state));
     }
 
     public static void Ended() => Interlocked.Decrement(ref alive);
@@ -52,8 +59,7 @@ internal static class CoroutineLoop
             waiting.Enqueue(turn);
             if (thread is null)
             {
-                thread = new Thread(Run) { Name = "ManyHands coroutines", IsBackground = true };
-                thread.UnsafeStart();
+                thread = Guarded.StartService(GuardedEntry.Coroutines, "ManyHands coroutines", Run);
             }
             else if (waiting.Count == 1)
             {
@@ -64,8 +70,8 @@ internal static class CoroutineLoop
 
     private static void Run()
     {
-        // Two queues that change places: a batch is taken under one lock, and what it posts comes after it.
-        Queue<Turn> batch = new();
+        // What was left when something was thrown between two turns.
+        RunTurns();
         while (true)
         {
             lock (Gate)
@@ -85,26 +91,37 @@ internal static class CoroutineLoop
                 watch ??= WatchNext();
             }
 
-            while (batch.TryDequeue(out Turn turn))
-            {
-                current = turn;
-                Volatile.Write(ref currentSince, Stopwatch.GetTimestamp());
-                SynchronizationContext.SetSynchronizationContext(turn.Context);
-                turn.Callback(turn.State);
-                long since = Volatile.Read(ref currentSince);
-                Volatile.Write(ref currentSince, 0);
-                if (Volatile.Read(ref reportedTurn) == turns)
-                    Report(turn, Stopwatch.GetElapsedTime(since), isOver: true);
-                Volatile.Write(ref turns, turns + 1);
-            }
-
-            current = default;
+            RunTurns();
         }
+    }
+
+    private static void RunTurns()
+    {
+        while (batch.TryDequeue(out Turn turn))
+        {
+            current = turn;
+            Volatile.Write(ref currentSince, Stopwatch.GetTimestamp());
+            SynchronizationContext.SetSynchronizationContext(turn.Context);
+
+            // A coroutine's own exceptions are in its task; but whatever is posted to its context comes by here, such as what an async void method throws.
+            Guarded.Run(GuardedEntry.CoroutineTurn, turn, static turn => turn.Callback(turn.State), static turn => $"a turn of {turn.Context.Name}, which fails", static (turn, unforeseen) => turn.Context.Fail(unforeseen));
+            long since = Volatile.Read(ref currentSince);
+            Volatile.Write(ref currentSince, 0);
+            if (Volatile.Read(ref reportedTurn) == turns)
+                Report(turn, Stopwatch.GetElapsedTime(since), isOver: true);
+            Volatile.Write(ref turns, turns + 1);
+        }
+
+        current = default;
     }
 
     private static Deadline? WatchNext() => BlockedAfter == Timeout.InfiniteTimeSpan
         ? null
-        : Deadlines.After(BlockedAfter / 2, Watch);
+        : Deadlines.After(BlockedAfter / 2, Watch, failed: static _ =>
+        {
+            lock (Gate)
+                watch = null;
+        });
 
     // On the deadlines' thread: looks twice per limit, so that a report comes at most half a limit late.
     private static void Watch()
@@ -137,7 +154,9 @@ internal static class CoroutineLoop
         BlockedReport report = new(turn.Context.Name, turn.Context.Function, RunningMethod(turn.State), duration, isOver, behind);
 
         // On a thread of the pool: a listener that takes its time delays neither deadlines nor coroutines.
-        System.Threading.ThreadPool.UnsafeQueueUserWorkItem(
+        Guarded.Queue(
+            GuardedEntry.BlockedReport,
+            report,
             static report =>
             {
                 if (Blocked is { } listeners)
@@ -145,8 +164,7 @@ internal static class CoroutineLoop
                 else
                     Console.Error.WriteLine(report);
             },
-            report,
-            preferLocal: false);
+            static report => $"the report: {report}");
     }
 
     // The continuation of an asynchronous method is the box of its state machine, or an Action on it; the box's type names the method.
@@ -171,6 +189,9 @@ internal static class CoroutineLoop
 
         public abstract string Function { get; }
 
+        /// <summary>Ends what the context belongs to, unless it has ended.</summary>
+        public abstract void Fail(Exception unforeseen);
+
         public override void Post(SendOrPostCallback d, object? state) => CoroutineLoop.Post(new Turn(this, d, state));
 
         public override void Send(SendOrPostCallback d, object? state) =>
@@ -184,10 +205,14 @@ internal static class CoroutineLoop
         public override string Name => coroutine.Name;
 
         public override string Function => coroutine.FunctionName;
+
+        public override void Fail(Exception unforeseen) => coroutine.Fail(unforeseen);
     }
 
-    private sealed class NamedContext(string name, string function) : Context
+    private sealed class NamedContext(string name, string function, object state, Action<object, Exception> failed) : Context
     {
+        public override void Fail(Exception unforeseen) => failed(state, unforeseen);
+
         public override string Name => name;
 
         public override string Function => function;

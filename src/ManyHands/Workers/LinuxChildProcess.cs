@@ -54,7 +54,7 @@ internal sealed unsafe class LinuxChildProcess : ChildProcess
         output.ProcessId = id;
         standardOutput = new Pipe(outputDescriptor, new LineSplitter(text => output.Line(isError: false, text)));
         standardError = new Pipe(errorDescriptor, new LineSplitter(text => output.Line(isError: true, text)));
-        Ends.Add(pidfd, OnEnd);
+        Ends.Add(pidfd, OnEnd, givenUp: _ => MarkEnded(default));
     }
 
     public override int Id { get; }
@@ -160,16 +160,42 @@ internal sealed unsafe class LinuxChildProcess : ChildProcess
     private void OnEnd()
     {
         Linux.ChildInformation information = default;
-        if (Linux.WaitId(Linux.WaitByPidfd, (uint)pidfd, &information, Linux.WaitExited | Linux.WaitNoHang | Linux.WaitKeepWaitable) == 0 && information.Pid == 0)
+        bool isAnswered = Linux.WaitId(Linux.WaitByPidfd, (uint)pidfd, &information, Linux.WaitExited | Linux.WaitNoHang | Linux.WaitKeepWaitable) == 0;
+
+        // It runs; or nobody knows, and this is called again. That it is no child of this process any more says that it has ended, and that somebody else has reaped it.
+        if (isAnswered ? information.Pid == 0 : Marshal.GetLastPInvokeError() is var error && error != Linux.ErrorNoChild && Linux.MayBeProcess(Id))
             return;
         Ends.Remove(pidfd);
-        FaultPoint.Reach(FaultStep.EndSeen);
         bool exited = information.Code == Linux.ChildExited;
         bool known = information.Pid != 0;
+        try
+        {
+            FaultPoint.Reach(FaultStep.EndSeen);
+        }
+        finally
+        {
+            try
+            {
+                Reap(killsGroup: known && !(exited && information.Status == 0));
+                standardOutput.Finish();
+                standardError.Finish();
+            }
+            finally
+            {
+                // Its link waits for that.
+                MarkEnded(known ? new ProcessEnd(exited ? information.Status : null, exited ? null : information.Status) : default);
+            }
+        }
+    }
+
+    // What a crashed or killed worker has started is of no use to anyone; a worker that exits leaves behind what it meant to.
+    private void Reap(bool killsGroup)
+    {
         lock (gate)
         {
-            // What a crashed or killed worker has started is of no use to anyone; a worker that exits leaves behind what it meant to.
-            if (known && !(exited && information.Status == 0))
+            if (reaped)
+                return;
+            if (killsGroup)
                 KillGroup();
             long counted = Linux.Reap(Id);
             peak = counted > parentPeak ? counted : null;
@@ -177,10 +203,6 @@ internal sealed unsafe class LinuxChildProcess : ChildProcess
             Linux.Close(pidfd);
             Linux.Close(lifeline);
         }
-
-        standardOutput.Finish();
-        standardError.Finish();
-        MarkEnded(known ? new ProcessEnd(exited ? information.Status : null, exited ? null : information.Status) : default);
     }
 
     private void KillGroup()
@@ -328,7 +350,7 @@ internal sealed unsafe class LinuxChildProcess : ChildProcess
             this.descriptor = descriptor;
             this.lines = lines;
             Linux.SetNonBlocking(descriptor);
-            Outputs.Add(descriptor, Drain);
+            Outputs.Add(descriptor, Drain, givenUp: _ => GiveUp());
         }
 
         /// <summary>Set before the first byte is read and cleared after the last line is handed on.</summary>
@@ -355,6 +377,16 @@ internal sealed unsafe class LinuxChildProcess : ChildProcess
                     return;
                 Read(MostAtOnce);
                 Close();
+            }
+        }
+
+        // Nobody reads it any more; but a child that writes must not wait for ever with the pipe full.
+        private void GiveUp()
+        {
+            lock (gate)
+            {
+                if (descriptor >= 0)
+                    Close();
             }
         }
 

@@ -78,13 +78,16 @@ internal sealed class MemoryLimit : IDisposable
         {
             if (disposed)
                 return;
-            nextLook = Deadlines.After(LookInterval, () =>
-            {
-                if (ProcessMemory.Resident(processId) > bytes)
-                    kill(Reason);
-                else
-                    LookLater(processId, kill);
-            });
+            nextLook = Deadlines.After(
+                LookInterval,
+                () =>
+                {
+                    if (ProcessMemory.Resident(processId) > bytes)
+                        kill(Reason);
+                    else
+                        LookLater(processId, kill);
+                },
+                failed: _ => LookLater(processId, kill));
         }
     }
 }

@@ -26,7 +26,7 @@ internal sealed class PortableChildProcess : ChildProcess
         Channel = channel;
         Output = output;
         Id = process.Id;
-        new Thread(WatchEnd) { Name = "ManyHands child", IsBackground = true }.UnsafeStart();
+        Guarded.StartThread(GuardedEntry.PortableChild, "ManyHands child", WatchEnd, failed: _ => MarkEnded(default));
     }
 
     public override int Id { get; }
@@ -110,9 +110,9 @@ internal sealed class PortableChildProcess : ChildProcess
         {
             process.Kill(entireProcessTree: true);
         }
-        catch (InvalidOperationException)
+        catch (Exception failure) when (failure is InvalidOperationException or AggregateException or System.ComponentModel.Win32Exception)
         {
-            // It has ended already.
+            // It has ended already, or one of those it has started has.
         }
     }
 
@@ -146,21 +146,24 @@ internal sealed class PortableChildProcess : ChildProcess
 
     private static Thread Read(StreamReader stream, ChildOutput output, bool isError)
     {
-        Thread reader = new(() =>
-        {
-            try
+        return Guarded.StartThread(
+            GuardedEntry.PortableOutput,
+            "ManyHands output",
+            () =>
             {
-                while (stream.ReadLine() is { } line)
-                    output.Line(isError, line);
-            }
-            catch (Exception failure) when (failure is IOException or ObjectDisposedException)
-            {
-                // The child is gone.
-            }
-        })
-        { Name = "ManyHands output", IsBackground = true };
-        reader.UnsafeStart();
-        return reader;
+                try
+                {
+                    while (stream.ReadLine() is { } line)
+                        output.Line(isError, line);
+                }
+                catch (Exception failure) when (failure is IOException or ObjectDisposedException)
+                {
+                    // The child is gone.
+                }
+            },
+
+            // Else the child would wait for ever with the pipe full.
+            failed: _ => stream.Dispose());
     }
 
     private void WatchEnd()

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Reflection;
 using System.Runtime.InteropServices;
 
@@ -60,7 +59,7 @@ internal sealed record RuntimeLayout(string Muxer, IReadOnlyList<string> Argumen
         if (File.Exists(deps))
             arguments.AddRange(["--depsfile", deps]);
         arguments.Add(worker);
-        arguments.Add(((Func<string[], int>)WorkerEntry.Run).Method.MetadataToken.ToString(CultureInfo.InvariantCulture));
+        arguments.Add(WorkerEntry.Address);
         return new RuntimeLayout(muxer, arguments);
     }
 }

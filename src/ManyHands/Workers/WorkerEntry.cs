@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net.Sockets;
 using ManyHands.Platform;
 using ManyHands.Transport;
@@ -8,11 +9,25 @@ namespace ManyHands.Workers;
 internal static class WorkerEntry
 {
     private const int OutOfTheWay = 200;
+    private const char BeforeBuild = ':';
+
+    /// <summary>Where a child finds <see cref="Run"/>, and in which build of the library that is.</summary>
+    internal static string Address => $"{((Func<string[], int>)Run).Method.MetadataToken.ToString(CultureInfo.InvariantCulture)}{BeforeBuild}{Build}";
+
+    private static string Build => typeof(WorkerEntry).Module.ModuleVersionId.ToString();
 
     /// <summary>Called by ManyHands.Worker.dll, by token.</summary>
-    /// <param name="arguments">This method's token, how to reach the parent, then the worker's name, which is only for whoever reads a list of processes.</param>
+    /// <param name="arguments">This method's <see cref="Address"/> as the parent knows it, how to reach the parent, then the worker's name, which is only for whoever reads a list of processes.</param>
     internal static int Run(string[] arguments)
     {
+        // Before a word is said: two builds may mean different things by it.
+        if (arguments is [{ } address, ..] && !(address.Split(BeforeBuild) is [_, { } wanted] && wanted == Build))
+        {
+            Console.Error.WriteLine(
+                $"ManyHands.dll was replaced while the program ran: the program runs build {address[(address.IndexOf(BeforeBuild, StringComparison.Ordinal) + 1)..]}, and its worker found build {Build} in {typeof(WorkerEntry).Assembly.Location}. Restart the program.");
+            return 2;
+        }
+
         FaultPoint.EnterChild();
         FaultPoint.Reach(FaultStep.ChildEntered);
         WorkerPreparation preparation = new();
@@ -78,16 +93,19 @@ internal static class WorkerEntry
         FaultPoint.Reach(FaultStep.ChildConnecting);
         socket.Connect(new UnixDomainSocketEndPoint(address));
         socket.Send(secret);
-        new Thread(static () =>
-        {
-            // Standard input says nothing more; its end is the parent's end.
-            while (Console.In.Read() >= 0)
+        Guarded.StartThread(
+            GuardedEntry.ParentWatch,
+            "ManyHands parent watch",
+            static () =>
             {
-            }
+                // Standard input says nothing more; its end is the parent's end.
+                while (Console.In.Read() >= 0)
+                {
+                }
 
-            OwnEnd.Kill();
-        })
-        { Name = "ManyHands parent watch", IsBackground = true }.UnsafeStart();
+                OwnEnd.Kill();
+            },
+            failed: static _ => OwnEnd.Kill());
         return new SocketChannel(socket, sendWaits: true);
     }
 }
@@ -108,17 +126,20 @@ internal static class OwnEnd
         System.Diagnostics.Process.GetCurrentProcess().Kill(entireProcessTree: true);
     }
 
+    /// <summary>Ends a worker that can't go on, so that its parent sees it crash and reads why.</summary>
+    public static void Fail(Exception unforeseen) => Environment.FailFast(ExceptionText.Of(unforeseen));
+
     /// <summary>Exits in order, handlers of <see cref="AppDomain.ProcessExit"/> included, and then dies of SIGTERM, so that the parent sees what happened.</summary>
     public static void ExitByTermination()
     {
         if (!OperatingSystem.IsWindows())
         {
             // Registered last, so called last.
-            AppDomain.CurrentDomain.ProcessExit += static (_, _) =>
+            Guarded.OnProcessExit(GuardedEntry.ProcessExit, static () =>
             {
                 _ = Linux.SetSignalHandler(Linux.Sigterm, 0);
                 _ = Linux.Kill(Environment.ProcessId, Linux.Sigterm);
-            };
+            });
         }
 
         Environment.Exit(128 + Linux.Sigterm);

@@ -26,6 +26,9 @@ internal interface IWorkerLinkOwner
 
     void OnProgress(WorkerLink link, long sequence, int receiver, ReadOnlyMemory<byte> value);
 
+    /// <summary>The call has reported something that can't be had here.</summary>
+    void OnUnreadableReport(WorkerLink link, long sequence, Exception reason);
+
     /// <summary>The call came back unstarted, because it was cancelled or recalled, and so did those that were sent together with it and come after it.</summary>
     void OnReturned(WorkerLink link, long sequence);
 
@@ -95,6 +98,7 @@ internal sealed class WorkerLink
     private readonly HashSet<int> knownFunctions = [];
     private readonly List<Deadline> killDeadlines = [];
     private readonly Spinning spinning = new();
+    private ChildProcess? process;
     private volatile ChildProcess? child;
     private Deadline? startDeadline;
     private MemoryLimit? memoryLimit;
@@ -105,6 +109,7 @@ internal sealed class WorkerLink
     private bool killed;
     private bool gone;
     private bool isTaking;
+    private bool isEndTold;
     private int shutdownWaits;
 
     public WorkerLink(WorkerSettings settings, IWorkerLinkOwner owner)
@@ -119,7 +124,18 @@ internal sealed class WorkerLink
     public int ProcessId { get; private set; }
 
     /// <summary>Starts the process and returns at once; the owner hears the rest.</summary>
-    public void Start() => new Thread(Run) { Name = $"ManyHands {Name}", IsBackground = true }.UnsafeStart();
+    public void Start()
+    {
+        try
+        {
+            Guarded.StartThread(GuardedEntry.Link, $"ManyHands {Name}", Run, Fail);
+        }
+        catch (Exception refused)
+        {
+            // No thread to be had. Told from elsewhere, as the owner is in the middle of something.
+            Guarded.Queue(GuardedEntry.LinkEnd, (Link: this, Reason: refused), static start => start.Link.Fail(start.Reason), static start => start.Link.Name);
+        }
+    }
 
     /// <summary>How calls reach the worker; what the settings say until it has started.</summary>
     public WorkerTransport Transport => child?.Channel switch
@@ -171,18 +187,25 @@ internal sealed class WorkerLink
     {
         if (child?.Channel is not { HearsUrgentFrames: true } channel || !channel.TryBeginReading())
             return;
-        FaultPoint.Reach(FaultStep.CallerLooking);
-        long deadline = Spinning.CallersDeadline;
-        int rounds = 0;
-        do
+        try
         {
+            long deadline = Spinning.CallersDeadline;
+            int rounds = 0;
             do
             {
-                ReadAll(channel);
+                do
+                {
+                    ReadAll(channel, isCaller: true);
+                }
+                while (!call.IsCompleted && Spinning.Pause(ref rounds, deadline));
             }
-            while (!call.IsCompleted && Spinning.Pause(ref rounds, deadline));
+            while (channel.EndReading());
         }
-        while (channel.EndReading());
+        catch (Exception unforeseen)
+        {
+            Damaged(unforeseen);
+        }
+
         if (call.IsCompleted)
             spinning.Succeeded();
         else
@@ -244,7 +267,7 @@ internal sealed class WorkerLink
         lock (gate)
         {
             if (!gone)
-                killDeadlines.Add(Deadlines.After(time, () => Kill(why)));
+                killDeadlines.Add(Deadlines.After(time, () => Kill(why), failed: _ => Kill(why)));
         }
     }
 
@@ -299,15 +322,15 @@ internal sealed class WorkerLink
             memoryLimit?.Dispose();
             lock (gate)
                 gone = true;
-            owner.OnGone(this, new WorkerGone(null, failure, WasReady: false));
+            TellEnd(new WorkerGone(null, failure, WasReady: false));
             return;
         }
 
+        process = started;
         FaultPoint.Reach(FaultStep.ProcessWatched);
         memoryLimit?.Apply(started.Id, Kill);
-        startDeadline = Deadlines.After(
-            settings.StartTimeout,
-            () => Kill($"it was not ready within the start timeout of {settings.StartTimeout.TotalSeconds:0.#} s"));
+        Action killAsLate = () => Kill($"it was not ready within the start timeout of {settings.StartTimeout.TotalSeconds:0.#} s");
+        startDeadline = Deadlines.After(settings.StartTimeout, killAsLate, failed: _ => killAsLate());
         lock (gate)
         {
             child = started;
@@ -324,16 +347,55 @@ internal sealed class WorkerLink
         owner.OnSpawned(this);
         while (WaitForFrame(started.Channel))
         {
-            do
+            try
             {
-                ReadAll(started.Channel);
+                do
+                {
+                    ReadAll(started.Channel);
+                }
+                while (started.Channel.EndReading());
             }
-            while (started.Channel.EndReading());
+            catch (Exception unforeseen)
+            {
+                Damaged(unforeseen);
+            }
         }
 
         ReadGathered(started.Channel);
         startDeadline!.Cancel();
-        owner.OnGone(this, End(started));
+        TellEnd(End(started));
+    }
+
+    // What was thrown on the link's thread but for a frame's sake. Without its thread a worker is of no use; whoever has given it calls learns of its end all the same.
+    private void Fail(Exception unforeseen)
+    {
+        if (isEndTold)
+            return;
+        Kill($"something unforeseen happened to its link: {ExceptionText.MessageOf(unforeseen)}");
+        WorkerExit? exit = null;
+        if (process is not null)
+        {
+            process.Kill();
+            process.WaitForEnd(EndTime, out ProcessEnd end);
+            exit = ExitOf(process, end);
+        }
+
+        memoryLimit?.Dispose();
+        startDeadline?.Cancel();
+        lock (gate)
+        {
+            gone = true;
+            killDeadlines.ForEach(deadline => deadline.Cancel());
+            process?.Dispose();
+        }
+
+        TellEnd(new WorkerGone(exit, unforeseen, wasReady));
+    }
+
+    private void TellEnd(WorkerGone last)
+    {
+        isEndTold = true;
+        Guarded.Run(GuardedEntry.LinkEnd, (Link: this, Last: last), static end => end.Link.owner.OnGone(end.Link, end.Last), static end => end.Link.Name, static (end, _) => end.Link.owner.OnGone(end.Link, end.Last));
     }
 
     private bool WaitForFrame(Channel channel)
@@ -342,18 +404,20 @@ internal sealed class WorkerLink
         {
             return !damaged && channel.WaitForFrame();
         }
-        catch (InvalidDataException damage)
+        catch (Exception damage)
         {
             Damaged(damage);
             return false;
         }
     }
 
-    private void ReadAll(Channel channel)
+    private void ReadAll(Channel channel, bool isCaller = false)
     {
         Volatile.Write(ref isTaking, true);
         try
         {
+            if (isCaller)
+                FaultPoint.Reach(FaultStep.CallerLooking);
             bool some = false;
             while (!damaged && channel.TryRead(out Frame frame))
             {
@@ -365,8 +429,9 @@ internal sealed class WorkerLink
             if (some)
                 owner.OnAllRead(this);
         }
-        catch (Exception damage) when (damage is InvalidDataException or InvalidPayloadException)
+        catch (Exception damage)
         {
+            // The thread may be a caller's whose business is another call: nothing of this is his.
             Damaged(damage);
         }
         finally
@@ -377,7 +442,7 @@ internal sealed class WorkerLink
         // Who shuts it down sees that nothing is being taken, or is seen here.
         Interlocked.MemoryBarrier();
         if (Volatile.Read(ref shutdownWaits) != 0)
-            SendShutdown();
+            Guarded.Run(GuardedEntry.LinkFrame, this, static link => link.SendShutdown(), static link => $"the end of {link.Name}", static (link, unforeseen) => link.Damaged(unforeseen));
     }
 
     // What the worker had finished, but not yet sent, when it died.
@@ -393,13 +458,32 @@ internal sealed class WorkerLink
         {
             // It was sent after all, and died before it could say that this is nothing new.
         }
+        catch (Exception unforeseen)
+        {
+            Damaged(unforeseen);
+        }
     }
 
+    // The worker is ended, and its calls are settled then. What can't be understood is its own fault; anything else that is thrown is ours.
     private void Damaged(Exception damage)
     {
         damaged = true;
-        child!.Channel.Abandon();
-        Kill($"it sent something that can't be understood: {damage.Message}");
+        if (damage is InvalidDataException or InvalidPayloadException)
+            EndDamaged($"it sent something that can't be understood: {ExceptionText.MessageOf(damage)}");
+        else
+            Guarded.Fail(GuardedEntry.LinkFrame, this, damage, static link => $"what {link.Name} has sent; the worker is ended", static (link, unforeseen) => link.EndDamaged($"something unforeseen happened with what it sent: {ExceptionText.MessageOf(unforeseen)}"));
+    }
+
+    private void EndDamaged(string why)
+    {
+        try
+        {
+            child!.Channel.Abandon();
+        }
+        finally
+        {
+            Kill(why);
+        }
     }
 
     private WorkerGone End(ChildProcess ended)
@@ -412,16 +496,7 @@ internal sealed class WorkerLink
         }
 
         FaultPoint.Reach(FaultStep.WorkerGone);
-        WorkerExit exit = new()
-        {
-            ProcessId = ended.Id,
-            ExitCode = end.ExitCode,
-            Signal = end.Signal,
-            RunTime = ended.RunTime,
-            LastErrorLines = ended.Output.LastErrorLines,
-            Reason = reason ?? memoryLimit?.Breach,
-            PeakMemory = memoryLimit?.Peak ?? ended.PeakMemory,
-        };
+        WorkerExit exit = ExitOf(ended, end);
         memoryLimit?.Dispose();
         lock (gate)
         {
@@ -433,8 +508,20 @@ internal sealed class WorkerLink
         return new WorkerGone(exit, initializerFailure, wasReady);
     }
 
+    private WorkerExit ExitOf(ChildProcess ended, ProcessEnd end) => new()
+    {
+        ProcessId = ended.Id,
+        ExitCode = end.ExitCode,
+        Signal = end.Signal,
+        RunTime = ended.RunTime,
+        LastErrorLines = ended.Output.LastErrorLines,
+        Reason = reason ?? memoryLimit?.Breach,
+        PeakMemory = memoryLimit?.Peak ?? ended.PeakMemory,
+    };
+
     private void Handle(in Frame frame)
     {
+        FaultPoint.Enter(GuardedEntry.LinkFrame);
         switch (frame.Kind)
         {
             case FrameKind.Ready:
@@ -446,10 +533,16 @@ internal sealed class WorkerLink
                 FaultPoint.Reach(FaultStep.OutcomeRead);
                 child!.DrainOutput((frame.Flags & Frame.WroteOutput) != 0);
                 OutcomeKind kind = (OutcomeKind)(frame.Flags & ~(Frame.WroteOutput | Frame.Unwell));
+                ReadOnlyMemory<byte> payload = frame.Payload;
+                if (frame.Refusal is { } refusal)
+                    (kind, payload) = (OutcomeKind.ResultUnsendable, Text($"its outcome arrived but can't be had here: {refusal.Message}"));
                 if (frame.Id == InitializerCall)
-                    InitializerEnded(kind, frame.Payload);
+                    InitializerEnded(kind, payload);
                 else
-                    owner.OnEnded(this, frame.Id, kind, frame.Payload, frame.RunTimeSpan, (frame.Flags & Frame.Unwell) != 0);
+                    owner.OnEnded(this, frame.Id, kind, payload, frame.RunTimeSpan, (frame.Flags & Frame.Unwell) != 0);
+                break;
+            case FrameKind.Progress when frame.Refusal is not null:
+                owner.OnUnreadableReport(this, frame.Id, frame.Refusal);
                 break;
             case FrameKind.Results:
                 owner.OnResults(this, frame.Id, (int)frame.Argument, frame.Payload);
@@ -486,6 +579,13 @@ internal sealed class WorkerLink
             ? RemoteFailure.Read(ref reader)
             : new UnsendableCallException(reader.Remaining > 0 ? reader.ReadRequiredString() : "The initializer was cancelled.");
         Kill("its initializer failed");
+    }
+
+    private static byte[] Text(string text)
+    {
+        using PayloadWriter writer = new();
+        writer.WriteString(text);
+        return writer.WrittenSpan.ToArray();
     }
 
     private byte[] SetupPayload()

@@ -39,8 +39,8 @@ internal sealed class WorkerLoop(Channel channel, WorkerPreparation preparation)
     {
         channel.Send(FrameKind.Ready, 0);
         FaultPoint.Reach(FaultStep.ReadySent);
-        new Thread(RunCalls) { Name = "ManyHands worker", IsBackground = true }.UnsafeStart();
-        new Thread(Listen) { Name = "ManyHands listener", IsBackground = true }.UnsafeStart();
+        Guarded.StartThread(GuardedEntry.WorkerCalls, "ManyHands worker", RunCalls, OwnEnd.Fail);
+        Guarded.StartThread(GuardedEntry.WorkerListener, "ManyHands listener", Listen, OwnEnd.Fail);
         if (!finished.Wait(Rehearsal.IdleMilliseconds) && Volatile.Read(ref running) is null)
             Rehearsal.Run();
         finished.Wait();

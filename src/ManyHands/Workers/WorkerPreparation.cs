@@ -1,6 +1,7 @@
 using System.Reflection;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using ManyHands.Platform;
 
 namespace ManyHands.Workers;
 
@@ -17,7 +18,7 @@ internal sealed class WorkerPreparation
     private PosixSignalRegistration[] signals = [];
     private volatile WorkerLoop? loop;
 
-    public WorkerPreparation() => new Thread(Run) { Name = "ManyHands preparation", IsBackground = true }.UnsafeStart();
+    public WorkerPreparation() => Guarded.StartThread(GuardedEntry.WorkerPreparation, "ManyHands preparation", Run, failed: _ => signalsTaken.Set());
 
     /// <summary>Whose calls a SIGTERM cancels.</summary>
     public WorkerLoop Loop
@@ -51,19 +52,20 @@ internal sealed class WorkerPreparation
     {
         signals =
         [
-            PosixSignalRegistration.Create(PosixSignal.SIGINT, static context => context.Cancel = true),
-            PosixSignalRegistration.Create(PosixSignal.SIGQUIT, static context => context.Cancel = true),
-            PosixSignalRegistration.Create(PosixSignal.SIGTERM, context =>
+            Guarded.OnSignal(GuardedEntry.WorkerSignal, PosixSignal.SIGINT, static context => context.Cancel = true),
+            Guarded.OnSignal(GuardedEntry.WorkerSignal, PosixSignal.SIGQUIT, static context => context.Cancel = true),
+            Guarded.OnSignal(GuardedEntry.WorkerSignal, PosixSignal.SIGTERM, context =>
             {
                 context.Cancel = true;
-                new Thread(() =>
-                {
-                    loop?.CancelRunning(FunctionsTime);
-                    OwnEnd.ExitByTermination();
-                })
-                { Name = "ManyHands termination", IsBackground = true }.UnsafeStart();
+                Guarded.StartThread(GuardedEntry.WorkerTermination, "ManyHands termination", Terminate, failed: static _ => OwnEnd.ExitByTermination());
             }),
         ];
+    }
+
+    private void Terminate()
+    {
+        loop?.CancelRunning(FunctionsTime);
+        OwnEnd.ExitByTermination();
     }
 
     /// <summary>Most functions are in the assembly that the deps file is named after.</summary>

@@ -11,6 +11,7 @@ public partial class WorkerProcess
     /// <param name="name">Null for <c>Process-1</c>, <c>Process-2</c>, …</param>
     /// <returns>The running worker, with its process id.</returns>
     /// <exception cref="UnsendableCallException">The function, an argument or a captured variable can't travel; the message says what to write instead.</exception>
+    /// <exception cref="ArgumentException">The name has a control character in it, or half a surrogate pair.</exception>
     /// <exception cref="PlatformNotSupportedException">The program is published as a single file, self-contained, trimmed or with NativeAOT.</exception>
     /// <exception cref="IOException">The system could not start a process.</exception>
     public static WorkerProcess Start(Action function, string? name = null) =>

@@ -30,8 +30,14 @@ public partial class WorkerProcess : Worker, ISelectable
 
     /// <summary>For derived classes; <see cref="Start()"/> starts it. The fields of the derived class travel, each by value.</summary>
     /// <param name="name">Null for <c>Process-1</c>, <c>Process-2</c>, …</param>
+    /// <exception cref="ArgumentException">The name has a control character in it, or half a surrogate pair.</exception>
     protected WorkerProcess(string? name = null)
-        : base(name ?? $"Process-{Interlocked.Increment(ref lastNumber)}") => owner = new Owner(this);
+        : base(name ?? $"Process-{Interlocked.Increment(ref lastNumber)}")
+    {
+        if (name is not null)
+            SystemText.CheckName(name, nameof(name));
+        owner = new Owner(this);
+    }
 
     /// <summary>All worker processes of this process that run now. Those of pools are in the pool's <see cref="Pool.Statistics"/>.</summary>
     public static IReadOnlyList<WorkerProcess> LiveChildren => [.. Living.Keys];
@@ -99,7 +105,7 @@ public partial class WorkerProcess : Worker, ISelectable
         get
         {
             if (Interlocked.Exchange(ref isWaitedFor, 1) == 0)
-                Outcome.GetAwaiter().UnsafeOnCompleted(Ends.Raise);
+                Guarded.OnEnded(GuardedEntry.ProcessEndSignal, Outcome, Ends, static ends => ends.Raise(), static _ => "those that wait for one of several processes", static (ends, _) => ends.Raise());
             return Ends.WaitWord;
         }
     }
@@ -141,7 +147,7 @@ public partial class WorkerProcess : Worker, ISelectable
 
     private protected override void Stop() => Terminate();
 
-    private protected virtual PendingCall Encode() => CallEncoder.Encode(new Call<Arguments, NoResult>(Run, default));
+    private protected virtual PendingCall Encode() => CallEncoder.EncodeForProcess(new Call<Arguments, NoResult>(Run, default));
 
     private protected virtual void TakeResult(PendingCall ended)
     {
@@ -186,18 +192,20 @@ public partial class WorkerProcess : Worker, ISelectable
             link?.Kill("it was killed by its owner");
         }
 
+        private string Name => worker.Name;
+
         public void OnSpawned(WorkerLink spawned) => processId.TrySetResult(spawned.ProcessId);
 
         public void OnReady(WorkerLink ready)
         {
             ready.Send(call!.Function, call.Payload, WorkerLink.FirstSequence);
-            registration = call.Token.UnsafeRegister(static state => ((Owner)state!).Cancel(), this);
+            registration = Guarded.OnCanceled(GuardedEntry.CallCancellation, call.Token, this, static owner => owner.Cancel(), static owner => owner.Name, static (owner, _) => owner.Kill());
         }
 
         public void OnEnded(WorkerLink from, long sequence, OutcomeKind kind, ReadOnlyMemory<byte> payload, TimeSpan runTime, bool isUnwell)
         {
-            ended = true;
             CallOutcome.Complete(call!, kind, payload);
+            ended = true;
             from.Shutdown(within: null);
         }
 
@@ -210,6 +218,8 @@ public partial class WorkerProcess : Worker, ISelectable
 
         public void OnProgress(WorkerLink from, long sequence, int receiver, ReadOnlyMemory<byte> value) => call!.Report(receiver, value);
 
+        public void OnUnreadableReport(WorkerLink from, long sequence, Exception reason) => call!.LoseReport(reason);
+
         public void OnReturned(WorkerLink from, long sequence)
         {
             // Cancelled before it started.
@@ -221,13 +231,30 @@ public partial class WorkerProcess : Worker, ISelectable
 
         public void OnGone(WorkerLink from, WorkerGone gone)
         {
+            try
+            {
+                EndWith(gone);
+            }
+            catch (Exception unforeseen)
+            {
+                processId.TrySetException(unforeseen);
+                worker.SetFaulted(unforeseen);
+                throw;
+            }
+        }
+
+        private void EndWith(WorkerGone gone)
+        {
             registration.Unregister();
             Exit = gone.Exit;
             Living.TryRemove(worker, out _);
             call!.ReleasePayload();
+
+            // Whoever has started it may wait for an id that never came.
+            if (gone.Failure is not null)
+                processId.TrySetException(gone.Failure);
             if (gone.Exit is null)
             {
-                processId.TrySetException(gone.Failure!);
                 worker.SetFaulted(gone.Failure!);
                 return;
             }
@@ -238,7 +265,7 @@ public partial class WorkerProcess : Worker, ISelectable
                 call.SetException(new OperationCanceledException($"{worker.Name} was ended by its owner; it {gone.Exit.Describe()}."));
 
             // Its last progress reports may still be on their way to their receivers.
-            call.WhenCompleted(static (call, worker) => ((WorkerProcess)worker).Settle(call), worker);
+            call.WhenCompleted(static (call, worker) => ((WorkerProcess)worker).Settle(call), worker, static (worker, unforeseen) => ((WorkerProcess)worker).SetFaulted(unforeseen));
         }
 
         private WorkerCrashedException Crashed(WorkerExit exit)
@@ -302,7 +329,7 @@ public sealed class WorkerProcess<TResult> : WorkerProcess
         return this;
     }
 
-    private protected override PendingCall Encode() => CallEncoder.Encode(call);
+    private protected override PendingCall Encode() => CallEncoder.EncodeForProcess(call);
 
     private protected override void TakeResult(PendingCall ended) => result = ((PendingCall<TResult>)ended).Task.Result;
 

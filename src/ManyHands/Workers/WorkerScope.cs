@@ -1,3 +1,5 @@
+using ManyHands.Platform;
+
 namespace ManyHands;
 
 /// <summary>
@@ -21,10 +23,14 @@ public sealed class WorkerScope
     private readonly CancellationTokenSource stopping;
     private bool ended;
 
-    private WorkerScope(CancellationToken cancellationToken) => stopping = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+    private WorkerScope(CancellationToken cancellationToken)
+    {
+        stopping = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        CancellationToken = stopping.Token;
+    }
 
     /// <summary>Cancelled when the scope's work is to stop: after the first failure, or by the caller.</summary>
-    public CancellationToken CancellationToken => stopping.Token;
+    public CancellationToken CancellationToken { get; }
 
     /// <summary>Runs a body that starts workers, and ends when the body and all workers have ended.</summary>
     /// <param name="body">Gets the scope; adds to it what it starts.</param>
@@ -36,7 +42,7 @@ public sealed class WorkerScope
         ArgumentNullException.ThrowIfNull(body);
         cancellationToken.ThrowIfCancellationRequested();
         WorkerScope scope = new(cancellationToken);
-        using (cancellationToken.UnsafeRegister(static state => ((WorkerScope)state!).CancelAll(), scope))
+        using (Guarded.OnCanceled(GuardedEntry.ScopeCancellation, cancellationToken, scope, static scope => scope.CancelAll(), static _ => "a scope of workers", static (scope, _) => scope.CancelAll()))
         {
             try
             {

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using ManyHands.Calls;
+using ManyHands.Platform;
 
 namespace ManyHands;
 
@@ -31,7 +32,8 @@ public partial class WorkerThread : Worker
         : base(name ?? $"Thread-{Interlocked.Increment(ref lastNumber)}")
     {
         // The caller's execution context isn't wanted: a worker has none but its own.
-        thread = new Thread(RunThread) { Name = Name };
+        thread = Guarded.NewThread(GuardedEntry.WorkerThread, Name, RunThread, failed: SetFaulted);
+        thread.IsBackground = false;
     }
 
     /// <inheritdoc/>

@@ -3,6 +3,10 @@ using Newtonsoft.Json.Linq;
 
 if (args is ["perish", var how, var folder])
     return await Perish.RunAsync(how, folder);
+if (args is ["updated"])
+    return await Updated.RunAsync();
+if (args is ["replaced", var library, var newer])
+    return await Replaced.RunAsync(library, newer);
 if (args is ["named", var part, .. var names])
     return Named.Run(part, names);
 

@@ -23,6 +23,7 @@ internal sealed class FaultHost
     /// <param name="arguments">The transports whose cells it will get.</param>
     public static async Task<int> RunAsync(string[] arguments)
     {
+        FairClock.Start();
         FaultHost host = new();
         await Warm(arguments);
         Console.WriteLine("ready");
@@ -75,8 +76,10 @@ internal sealed class FaultHost
         ProcessInventory before = scenario.SharesPool ? withShared! : await Quiet();
 
         File.Delete(Path.Combine(directory, FaultPoint.FiredFile));
+        orders.Records = true;
+        _ = orders.TakeNotes();
         if (records)
-            orders.Records = true;
+            FaultPoint.Disarm();
         else if (side == FaultSides.Child)
             orders.Give(new FaultOrder(step!.Value, fault, hits, delay));
         else
@@ -195,7 +198,7 @@ internal sealed class FaultHost
                 more += $" {now.Children.Count} children instead of {before.Children.Count}";
             if (more.Length == 0)
                 return;
-            if (Stopwatch.GetElapsedTime(startedAt) > TimeSpan.FromSeconds(3))
+            if (FairClock.Since(startedAt) > TimeSpan.FromSeconds(3))
             {
                 run.Violate($"left over: {more}");
                 return;
@@ -212,7 +215,7 @@ internal sealed class FaultHost
     {
         long startedAt = Stopwatch.GetTimestamp();
         ProcessInventory now = ProcessInventory.Take();
-        while (now.Threads.Keys.Any(name => name.StartsWith("ManyHands dead", StringComparison.Ordinal)) && Stopwatch.GetElapsedTime(startedAt) < TimeSpan.FromSeconds(3))
+        while (now.Threads.Keys.Any(name => name.StartsWith("ManyHands dead", StringComparison.Ordinal)) && FairClock.Since(startedAt) < TimeSpan.FromSeconds(3))
         {
             await Task.Delay(5);
             now = ProcessInventory.Take();

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using ManyHands.Platform;
 
 namespace ManyHands.Tests.Faults;
@@ -7,6 +8,10 @@ internal static class FaultWork
 {
     public const int SlowItem = 220;
 
+    /// <summary>The item that doesn't end before the next one has run, and so holds that up until it is recalled.</summary>
+    public const int HeldItem = 3;
+
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(3);
     private static int initialized;
 
     public static int Double(string ledger, int number)
@@ -21,6 +26,22 @@ internal static class FaultWork
         Ledger.Enter(ledger, number);
         if (number == SlowItem)
             Thread.Sleep(60);
+        return 2 * number;
+    }
+
+    public static int HoldUp(string ledger, int number)
+    {
+        Ledger.Enter(ledger, number);
+        if (number == HeldItem)
+            WaitFor(() => Ledger.Runs(ledger, number + 1) > 0);
+        return 2 * number;
+    }
+
+    /// <summary>Ends when the file is there.</summary>
+    public static int WaitForFile(string ledger, int number, string path)
+    {
+        Ledger.Enter(ledger, number);
+        WaitFor(() => File.Exists(path));
         return 2 * number;
     }
 
@@ -84,4 +105,11 @@ internal static class FaultWork
     }
 
     public static int Answer() => 42;
+
+    private static void WaitFor(Func<bool> condition)
+    {
+        long startedAt = Stopwatch.GetTimestamp();
+        while (!condition() && Stopwatch.GetElapsedTime(startedAt) < Patience)
+            Thread.Sleep(1);
+    }
 }

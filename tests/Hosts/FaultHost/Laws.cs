@@ -23,6 +23,7 @@ internal sealed record Law(int FewestCrashed, int MostCrashed, int MostLost, int
         int? runs = hits > 1 ? null : step switch
         {
             FaultStep.StartedTold or FaultStep.FrameSent => 0,
+            FaultStep.FrameHalfReceived => null,
             _ => 1,
         };
         return new(fewest, most, scenario.MostLost + 1, runs);
@@ -42,6 +43,9 @@ internal sealed record Law(int FewestCrashed, int MostCrashed, int MostLost, int
 
         // The caller had given up before, and is told just that.
         ("cancel", _) => (0, 0),
+
+        // Many frames come at a time here: a call of those before may have been told to run, and may or may not have begun.
+        ("flood", FaultStep.FrameHalfReceived) => (0, 1),
 
         // The parent doesn't know that the call was about to run, so it runs elsewhere.
         (_, FaultStep.ChildEntered or FaultStep.ChildConnecting or FaultStep.ChildConnected or FaultStep.ReadySent or FaultStep.SetupRead) => (0, 0),

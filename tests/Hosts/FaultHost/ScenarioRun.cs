@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using ManyHands.Platform;
 
 namespace ManyHands.Tests.Faults;
 
@@ -59,8 +60,26 @@ internal sealed class ScenarioRun(FaultTransportOptions transport, string ledger
     public async Task UntilRuns(int number, Task call)
     {
         long startedAt = Stopwatch.GetTimestamp();
-        while (!call.IsCompleted && Faults.Ledger.Runs(ledger, number) == 0 && Stopwatch.GetElapsedTime(startedAt) < Bound)
+        while (!call.IsCompleted && Faults.Ledger.Runs(ledger, number) == 0 && FairClock.Since(startedAt) < Bound)
             await Task.Delay(2);
+    }
+
+    /// <summary>Whether a process has come by the step since the run began.</summary>
+    public static bool HasReached(FaultSides side, FaultStep step) => FaultPoint.Orders!.IsNoted(side, step);
+
+    /// <summary>Waits for what a scenario needs to come by its steps. Where a fault has put paid to that, the run goes on without it.</summary>
+    /// <returns>Whether it has come to be.</returns>
+    public static async Task<bool> Until(Func<bool> condition)
+    {
+        long startedAt = Stopwatch.GetTimestamp();
+        while (!condition())
+        {
+            if (FairClock.Since(startedAt) > Bound / 2)
+                return false;
+            await Task.Delay(2);
+        }
+
+        return true;
     }
 
     /// <summary>Waits until the pool counts whichever worker ran the call's function as lost, so that the next run doesn't find it dying.</summary>
@@ -76,7 +95,7 @@ internal sealed class ScenarioRun(FaultTransportOptions transport, string ledger
     {
         try
         {
-            await task.WaitAsync(TimeSpan.FromSeconds(seconds));
+            await task.InTime(TimeSpan.FromSeconds(seconds));
             return true;
         }
         catch (TimeoutException)
@@ -93,12 +112,14 @@ internal sealed class ScenarioRun(FaultTransportOptions transport, string ledger
 
     private static async Task<TrackedCall> Watch<T>(int number, Task<T> call, Func<T, bool> isRight, Outcome expected)
     {
-        if (await Task.WhenAny(call, Task.Delay(Bound)) != call)
-            return new(number, expected, Outcome.None, $"nothing within {Bound.TotalSeconds} s");
         try
         {
-            T result = await call;
+            T result = await call.InTime(Bound);
             return isRight(result) ? new(number, expected, Outcome.Result, "") : new(number, expected, Outcome.Wrong, $"returned {result}");
+        }
+        catch (TimeoutException) when (!call.IsCompleted)
+        {
+            return new(number, expected, Outcome.None, $"nothing within {Bound.TotalSeconds} s");
         }
         catch (WorkerCrashedException crash)
         {
@@ -120,13 +141,16 @@ internal sealed class ScenarioRun(FaultTransportOptions transport, string ledger
 }
 
 /// <summary>How the workers of a run are started and reached.</summary>
-internal sealed record FaultTransportOptions(ManyHands.Platform.FaultTransports Transport)
+internal sealed record FaultTransportOptions(FaultTransports Transport)
 {
     public ProcessPoolOptions Options => new()
     {
-        Transport = Transport switch { ManyHands.Platform.FaultTransports.SharedMemory => WorkerTransport.SharedMemory, ManyHands.Platform.FaultTransports.Sockets => WorkerTransport.Sockets, _ => WorkerTransport.Automatic },
-        Portable = Transport == ManyHands.Platform.FaultTransports.Portable,
+        Transport = Transport switch { FaultTransports.SharedMemory => WorkerTransport.SharedMemory, FaultTransports.Sockets => WorkerTransport.Sockets, _ => WorkerTransport.Automatic },
+        Portable = Transport == FaultTransports.Portable,
         Output = static _ => { },
         ShutdownTimeout = TimeSpan.FromSeconds(5),
+
+        // Or a thread would be there for it as long as the pool is, and every look for what is left would wait for its end.
+        IdleTimeout = Timeout.InfiniteTimeSpan,
     };
 }

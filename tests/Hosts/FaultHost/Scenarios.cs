@@ -1,3 +1,5 @@
+using ManyHands.Platform;
+
 namespace ManyHands.Tests.Faults;
 
 /// <summary>Something that programs do with a pool, with calls whose outcomes are known.</summary>
@@ -16,15 +18,18 @@ internal static class Scenarios
     private const int Items = 300;
     private const int LargeSize = 1536 * 1024;
     private const int FloodSize = 46 * 1024;
-    private const int FloodCalls = 240;
-    private const int FloodLessons = 180;
+    private const int FloodCalls = 60;
+    private const int ItemsSent = 8;
+    private const int MostLooks = 500;
     private const int CallsPerWorker = 63;
 
     public static IReadOnlyList<Scenario> All { get; } =
     [
         new("calls", Calls),
         new("map", Map),
-        new("flood", Flood),
+        new("flood", Flood, SharesPool: false),
+        new("recall", Recall, SharesPool: false),
+        new("look", Look, SharesPool: false),
         new("large", Large, SharesPool: false),
         new("cancel", CancelAndTimeout, Lost: 1, MayLose: 1),
         new("crash", Crash, Crashes: 1, Lost: 1),
@@ -46,15 +51,20 @@ internal static class Scenarios
         await run.AllOutcomes();
     }
 
-    private static Task Map(ScenarioRun run) => MapOver(run.Pool, run, Items);
+    private static Task Map(ScenarioRun run)
+    {
+        string ledger = run.Ledger;
+        return MapOver(run.Pool, run, number => FaultWork.Item(ledger, number), Items);
+    }
 
-    private static async Task MapOver(Pool pool, ScenarioRun run, int items)
+    // Of a source that says at once what comes next, so that no batch is cut short because time passes.
+    private static async Task MapOver(Pool pool, ScenarioRun run, Func<int, int> function, int items)
     {
         string ledger = run.Ledger;
         List<int> results = [];
         async Task<bool> Collect()
         {
-            await foreach (int result in pool.MapAsync(number => FaultWork.Item(ledger, number), Enumerable.Range(1, items)))
+            await foreach (int result in pool.MapAsync(function, Enumerable.Range(1, items).ToAsyncEnumerable()))
                 results.Add(result);
             return results.Count == items;
         }
@@ -73,32 +83,76 @@ internal static class Scenarios
         }
     }
 
-    // More than a ring or a socket takes, each too small for a segment. The first of them teach the pool that they are short, and the others come while the workers
-    // can't read. The portable way has nothing that would end a stopped worker with its parent.
+    // More than a ring or a socket takes, each call too small for a segment, sent while the worker stands still: it is stopped when its first answer was read, and what waits is sent because of that answer.
     private static async Task Flood(ScenarioRun run)
     {
         byte[] large = new byte[FloodSize];
         new Random(1).NextBytes(large);
-        for (int i = 1; i <= FloodCalls; i++)
+        Pool pool = Pool.Processes(1, run.Transport.Options with { SentAhead = FloodCalls });
+        await run.Within(pool.WarmUpAsync(), "warming up");
+        bool isStopped;
+        using (FaultHold hold = FaultPoint.Hold(FaultStep.OutcomeRead))
         {
-            int number = i;
-            byte[] data = i <= FloodLessons ? large[..1] : large;
-            run.Track(number, run.Pool.RunAsync(FaultWork.Sum, run.Ledger, number, data), result => result == number + data[^1]);
-            if (i != FloodLessons)
-                continue;
-            await run.AllOutcomes();
-            if (run.Transport.Transport != Platform.FaultTransports.Portable)
-                Signal(Platform.Linux.Sigstop);
+            // Its caller may look for the outcome itself, and is held then.
+            Task<int> first = Task.Run(() => pool.RunAsync(FaultWork.Double, run.Ledger, 1));
+            run.Track(1, first, static result => result == 2);
+            await Task.WhenAny(hold.Reached, first.ContinueWith(static _ => { }, TaskScheduler.Default));
+            Signal(Linux.Sigstop);
+            isStopped = hold.Reached.IsCompleted && await ScenarioRun.Until(() => pool.Statistics.Workers.All(worker => ProcessInventory.IsStopped(worker.Id)));
+            for (int i = 2; i <= FloodCalls; i++)
+            {
+                int number = i;
+                run.Track(number, pool.RunAsync(FaultWork.Sum, run.Ledger, number, large), result => result == number + large[^1]);
+            }
         }
 
-        Signal(Platform.Linux.Sigcont);
+        // There is no room left by then.
+        if (isStopped)
+            await ScenarioRun.Until(() => ScenarioRun.HasReached(FaultSides.Parent, FaultStep.BackgroundFlush));
+        Signal(Linux.Sigcont);
         await run.AllOutcomes();
+        await run.Within(pool.DisposeAsync().AsTask(), "disposing of the pool");
 
         void Signal(int signal)
         {
-            foreach (PoolWorkerStatistics worker in run.Pool.Statistics.Workers)
-                _ = Platform.Linux.Kill(worker.Id, signal);
+            foreach (PoolWorkerStatistics worker in pool.Statistics.Workers)
+                _ = Linux.Kill(worker.Id, signal);
         }
+    }
+
+    // One batch, in which an item waits for the next one. So that one has to be taken back, and to run elsewhere.
+    private static async Task Recall(ScenarioRun run)
+    {
+        string ledger = run.Ledger;
+        Pool pool = Pool.Processes(2, run.Transport.Options with { SentAhead = ItemsSent });
+        await run.Within(pool.WarmUpAsync(), "warming up");
+        await MapOver(pool, run, number => FaultWork.HoldUp(ledger, number), ItemsSent);
+        await run.Within(pool.DisposeAsync().AsTask(), "disposing of the pool");
+    }
+
+    // A worker that sleeps is woken by a call, and its parent, which sleeps by then, by the answer. Then come callers that look for their outcome themselves.
+    private static async Task Look(ScenarioRun run)
+    {
+        Pool pool = Pool.Processes(1, run.Transport.Options);
+        await run.Within(pool.WarmUpAsync(), "warming up");
+        bool hasRings = run.Transport.Transport == FaultTransports.SharedMemory;
+        if (hasRings)
+            await ScenarioRun.Until(() => ScenarioRun.HasReached(FaultSides.Child, FaultStep.RingSleeping));
+        string path = Path.Combine(Path.GetDirectoryName(run.Ledger)!, $"{Path.GetFileName(run.Ledger)}-open");
+        Task<int> first = pool.RunAsync(FaultWork.WaitForFile, run.Ledger, 1, path);
+        run.Track(1, first, static result => result == 2);
+        await ScenarioRun.Until(() => first.IsCompleted || (Ledger.Runs(run.Ledger, 1) > 0 && ProcessInventory.AllSleep("ManyHands Pool-")));
+        File.WriteAllText(path, "");
+        await run.AllOutcomes();
+        for (int i = 2; i <= MostLooks && hasRings && !ScenarioRun.HasReached(FaultSides.Parent, FaultStep.CallerLooking); i++)
+        {
+            int number = i;
+            run.Track(number, pool.RunAsync(FaultWork.Double, run.Ledger, number), result => result == 2 * number);
+            await run.AllOutcomes();
+        }
+
+        File.Delete(path);
+        await run.Within(pool.DisposeAsync().AsTask(), "disposing of the pool");
     }
 
     // A pool of its own, whose segments are all new.
@@ -201,11 +255,12 @@ internal static class Scenarios
         await run.Within(pool.DisposeAsync().AsTask(), "disposing of the pool");
     }
 
-    // Workers that are replaced after some calls, and batches of which only a part is still for them.
+    // Workers that are replaced after some calls, and batches of which only a part is still for them: their number doesn't divide that of the calls.
     private static async Task Recycle(ScenarioRun run)
     {
-        Pool pool = Pool.Processes(2, run.Transport.Options with { MaxCallsPerWorker = CallsPerWorker });
-        await MapOver(pool, run, 4 * CallsPerWorker);
+        string ledger = run.Ledger;
+        Pool pool = Pool.Processes(2, run.Transport.Options with { MaxCallsPerWorker = CallsPerWorker, SentAhead = ItemsSent });
+        await MapOver(pool, run, number => FaultWork.Item(ledger, number), 4 * CallsPerWorker);
         await run.Within(pool.DisposeAsync().AsTask(), "disposing of the pool");
     }
 

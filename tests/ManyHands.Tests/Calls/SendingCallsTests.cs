@@ -129,21 +129,107 @@ public sealed class SendingCallsTests : LeakChecked
         Assert.InRange(huge.RemoteMessage.Length, 1000, 100_000);
     }
 
-    [Fact]
-    public async Task DeepInnerExceptions_AreCut()
+    /// <summary>However many there are and however they hang together: what doesn't travel is counted where it was.</summary>
+    [Theory]
+    [InlineData("chain", 10)]
+    [InlineData("chain", 16)]
+    [InlineData("chain", 17)]
+    [InlineData("chain", 100)]
+    [InlineData("wide", 64)]
+    [InlineData("wide", 65)]
+    [InlineData("wide", 1000)]
+    [InlineData("own", 3)]
+    [InlineData("own", 100)]
+    [InlineData("tree", 40)]
+    [InlineData("comb", 60)]
+    public async Task InnerExceptions_TravelOrAreCounted(string form, int count)
     {
-        Exception caught = await Assert.ThrowsAsync<InvalidOperationException>(() => pool.RunAsync(static () =>
+        Exception original = Inner(form, count);
+        Exception back = await Assert.ThrowsAnyAsync<Exception>(() => pool.RunAsync(static (string form, int count) => { throw Inner(form, count); }, form, count));
+        int arrived = 0, left = 0;
+        Count(back);
+        if (form == "tree")
+            Assert.Contains(Placeholders(back), static text => text.Contains("more than", StringComparison.Ordinal));
+        else
+            Assert.Equal(Total(original), arrived + left);
+        Assert.InRange(back.Message.Split("(inner 0)").Length, 1, 2);
+        Assert.InRange(arrived, 1, 512);
+
+        void Count(Exception one)
         {
-            Exception inner = new InvalidOperationException("0");
-            for (int i = 1; i < 100; i++)
-                inner = new InvalidOperationException($"{i}", inner);
-            throw inner;
-        }));
-        int levels = 0;
-        for (Exception? level = caught; level is not null; level = level.InnerException)
-            levels++;
-        Assert.InRange(levels, 10, 20);
+            if (one is RemoteException { RemoteType: "(left out)" } placeholder)
+                left += int.Parse(placeholder.RemoteMessage.Split(' ').First(static word => char.IsDigit(word[0])), System.Globalization.NumberStyles.AllowThousands, System.Globalization.CultureInfo.CurrentCulture);
+            else if (one is not AggregateException { Data: { Count: 0 }, StackTrace: null } || form != "own")
+                arrived++;
+            foreach (Exception inner in InnerOf(one))
+                Count(inner);
+        }
     }
+
+    [Fact]
+    public async Task Data_OfAnException_Arrives_OrSaysWhatIsMissing()
+    {
+        Exception back = await Assert.ThrowsAnyAsync<Exception>(() => pool.RunAsync(static () =>
+        {
+            InvalidOperationException thrown = new("with data") { Data = { ["text"] = "a", ["int"] = 1, ["long"] = 2L, ["double"] = 0.5, ["bool"] = true, ["null"] = null, [7] = new Version(1, 2) } };
+            throw thrown;
+        }));
+        Assert.Equal(["a", 1, 2L, 0.5, true, null, "1.2 (System.Version)"], new object[] { "text", "int", "long", "double", "bool", "null", "7" }.Select(key => back.Data[key]));
+        Assert.Equal(7, back.Data.Count);
+        Exception much = await Assert.ThrowsAnyAsync<Exception>(() => pool.RunAsync(static () =>
+        {
+            InvalidOperationException thrown = new("with much data");
+            for (int i = 0; i < 100; i++)
+                thrown.Data[$"{i}"] = i;
+            throw thrown;
+        }));
+        Assert.Equal(33, much.Data.Count);
+        Assert.Equal("68 more entries of 100", much.Data["(left out)"]);
+    }
+
+    [Fact]
+    public async Task HugeTexts_OfManyExceptions_StayWithinBounds()
+    {
+        Exception back = await Assert.ThrowsAnyAsync<Exception>(() => pool.RunAsync(static () =>
+        {
+            string text = new('x', 100_000);
+            throw new AggregateException(Enumerable.Range(0, 64).Select(_ => new AggregateException(Enumerable.Range(0, 64).Select(_ => new InvalidOperationException(text)))));
+        }));
+        long characters = All(back).Where(static one => one is not AggregateException).Sum(static one => (long)one.Message.Length);
+        Assert.InRange(characters, 500_000, 1_500_000);
+        Assert.All(All(back).OfType<InvalidOperationException>(), static one => Assert.EndsWith("characters in all)", one.Message, StringComparison.Ordinal));
+    }
+
+    private static Exception Inner(string form, int count)
+    {
+        Exception inner = new InvalidOperationException("inner 0");
+        switch (form)
+        {
+            case "chain":
+                for (int i = 1; i <= count; i++)
+                    inner = new InvalidOperationException($"{i}", inner);
+                return inner;
+            case "wide":
+                return new AggregateException("several", Enumerable.Range(0, count).Select(static i => new InvalidOperationException($"inner {i}")));
+            case "own":
+                return new OwnAggregateException(Enumerable.Range(0, count).Select(static i => new InvalidOperationException($"inner {i}")));
+            case "tree":
+                // Each holds the one before twice: more than could ever be counted.
+                for (int i = 0; i < count; i++)
+                    inner = new AggregateException("several", inner, inner);
+                return new InvalidOperationException("a tree", inner);
+            default:
+                return new AggregateException("several", Enumerable.Range(0, count).Select(static _ => Inner("chain", 12)));
+        }
+    }
+
+    private static Exception[] InnerOf(Exception one) => one is AggregateException aggregate ? [.. aggregate.InnerExceptions] : one.InnerException is { } inner ? [inner] : [];
+
+    private static IEnumerable<Exception> All(Exception one) => InnerOf(one).SelectMany(All).Prepend(one);
+
+    private static int Total(Exception one) => 1 + InnerOf(one).Sum(Total);
+
+    private static IEnumerable<string> Placeholders(Exception one) => All(one).OfType<RemoteException>().Where(static one => one.RemoteType == "(left out)").Select(static one => one.RemoteMessage);
 
     private static void ThrowNamed(string name) => throw name switch
     {
@@ -156,6 +242,8 @@ public sealed class SendingCallsTests : LeakChecked
     };
 
     public sealed record Order(string Item, List<int> Numbers, Dictionary<string, decimal> Prices, (int, string) Pair, Order? Next);
+
+    private sealed class OwnAggregateException(IEnumerable<Exception> inner) : AggregateException("own", inner);
 
     private sealed class Hostile : Exception
     {

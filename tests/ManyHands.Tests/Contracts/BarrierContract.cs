@@ -35,7 +35,7 @@ public abstract class BarrierContract(SyncSite site) : SyncContract(site)
                 Count(round, await barrier.SignalAndWaitAsync(() => actions++, Token));
         }
 
-        await Task.WhenAll(OnThread(Pass), OnThread(Pass), PassAsync()).WaitAsync(Patience, Token);
+        await Task.WhenAll(OnThread(Pass), OnThread(Pass), PassAsync()).InTime(Patience, Token);
         Assert.Equal(Rounds, actions);
         Assert.All(passed, count => Assert.Equal(1, count));
         Assert.Equal((0, false), (barrier.Waiting, barrier.IsBroken));
@@ -48,7 +48,7 @@ public abstract class BarrierContract(SyncSite site) : SyncContract(site)
         TimeSpan time = TimeSpan.FromMilliseconds(80);
         Task<BarrierPassage> other = barrier.SignalAndWaitAsync(null, Token).AsTask();
         NotBefore(time, () => Assert.False(barrier.TrySignalAndWait(time, out _, null, Token)));
-        await Assert.ThrowsAsync<BrokenBarrierException>(() => other.WaitAsync(Patience, Token));
+        await Assert.ThrowsAsync<BrokenBarrierException>(() => other.InTime(Patience, Token));
         Assert.True(barrier.IsBroken);
         Assert.Throws<BrokenBarrierException>(() => barrier.SignalAndWait(null, Token));
         barrier.Reset();
@@ -69,7 +69,7 @@ public abstract class BarrierContract(SyncSite site) : SyncContract(site)
         Task<BarrierPassage> other = barrier.SignalAndWaitAsync(null, Token).AsTask();
         using CancellationTokenSource cancel = new(TimeSpan.FromMilliseconds(30));
         Assert.ThrowsAny<OperationCanceledException>(() => barrier.SignalAndWait(null, cancel.Token));
-        await Assert.ThrowsAsync<BrokenBarrierException>(() => other.WaitAsync(Patience, Token));
+        await Assert.ThrowsAsync<BrokenBarrierException>(() => other.InTime(Patience, Token));
     }
 
     /// <summary>Whoever is cancelled just when the last comes has passed, or has broken it for all.</summary>
@@ -85,12 +85,12 @@ public abstract class BarrierContract(SyncSite site) : SyncContract(site)
             await cancel.CancelAsync();
             try
             {
-                await last.WaitAsync(Soon, Token);
-                await first.WaitAsync(Soon, Token);
+                await last.InTime(Soon, Token);
+                await first.InTime(Soon, Token);
             }
             catch (BrokenBarrierException)
             {
-                await Assert.ThrowsAnyAsync<OperationCanceledException>(() => first.WaitAsync(Soon, Token));
+                await Assert.ThrowsAnyAsync<OperationCanceledException>(() => first.InTime(Soon, Token));
                 Assert.True(barrier.IsBroken);
                 barrier.Reset();
             }
@@ -104,14 +104,14 @@ public abstract class BarrierContract(SyncSite site) : SyncContract(site)
         Task<BarrierPassage> aborted = barrier.SignalAndWaitAsync(null, Token).AsTask();
         await Eventually.True(() => barrier.Waiting == 1, "it waits");
         barrier.Abort();
-        await Assert.ThrowsAsync<BrokenBarrierException>(() => aborted.WaitAsync(Patience, Token));
+        await Assert.ThrowsAsync<BrokenBarrierException>(() => aborted.InTime(Patience, Token));
         Assert.True(barrier.IsBroken);
         barrier.Reset();
         Assert.False(barrier.IsBroken);
         Task<BarrierPassage> reset = barrier.SignalAndWaitAsync(null, Token).AsTask();
         await Eventually.True(() => barrier.Waiting == 1, "it waits");
         barrier.Reset();
-        await Assert.ThrowsAsync<BrokenBarrierException>(() => reset.WaitAsync(Patience, Token));
+        await Assert.ThrowsAsync<BrokenBarrierException>(() => reset.InTime(Patience, Token));
         Assert.False(barrier.IsBroken);
         await PassTogether(barrier);
     }
@@ -129,7 +129,7 @@ public abstract class BarrierContract(SyncSite site) : SyncContract(site)
                 await Assert.ThrowsAsync<FormatException>(async () => await barrier.SignalAndWaitAsync(thrower, Token));
             else
                 Assert.Throws<FormatException>(() => barrier.SignalAndWait(thrower, Token));
-            await Assert.ThrowsAsync<BrokenBarrierException>(() => other.WaitAsync(Patience, Token));
+            await Assert.ThrowsAsync<BrokenBarrierException>(() => other.InTime(Patience, Token));
             Assert.True(barrier.IsBroken);
             barrier.Reset();
         }
@@ -158,9 +158,9 @@ public abstract class BarrierContract(SyncSite site) : SyncContract(site)
         Assert.False(barrier.IsBroken);
         Assert.False(first.IsCompleted || next.IsCompleted);
         go.Release();
-        Assert.Equal([new(0, 0), new(1, 0)], await Task.WhenAll(first, last).WaitAsync(Patience, Token));
-        Assert.Equal(new BarrierPassage(1, 1), await barrier.SignalAndWaitAsync(null, Token).AsTask().WaitAsync(Patience, Token));
-        Assert.Equal(new BarrierPassage(0, 1), await next.WaitAsync(Patience, Token));
+        Assert.Equal([new(0, 0), new(1, 0)], await Task.WhenAll(first, last).InTime(Patience, Token));
+        Assert.Equal(new BarrierPassage(1, 1), await barrier.SignalAndWaitAsync(null, Token).AsTask().InTime(Patience, Token));
+        Assert.Equal(new BarrierPassage(0, 1), await next.InTime(Patience, Token));
 
         first = barrier.SignalAndWaitAsync(null, Token).AsTask();
         await Eventually.True(() => barrier.Waiting == 1, "it waits");
@@ -168,8 +168,8 @@ public abstract class BarrierContract(SyncSite site) : SyncContract(site)
         Assert.True(await begun.WaitAsync(Patience, Token));
         barrier.Abort();
         go.Release();
-        await Assert.ThrowsAsync<BrokenBarrierException>(() => first.WaitAsync(Patience, Token));
-        await Assert.ThrowsAsync<BrokenBarrierException>(() => last.WaitAsync(Patience, Token));
+        await Assert.ThrowsAsync<BrokenBarrierException>(() => first.InTime(Patience, Token));
+        await Assert.ThrowsAsync<BrokenBarrierException>(() => last.InTime(Patience, Token));
         barrier.Reset();
         await PassTogether(barrier);
     }
@@ -182,7 +182,7 @@ public abstract class BarrierContract(SyncSite site) : SyncContract(site)
         await Eventually.True(() => barrier.Waiting == 1, "it waits");
         barrier.Dispose();
         barrier.Dispose();
-        await Assert.ThrowsAsync<ObjectDisposedException>(() => waiter.WaitAsync(Soon, Token));
+        await Assert.ThrowsAsync<ObjectDisposedException>(() => waiter.InTime(Soon, Token));
         Assert.Throws<ObjectDisposedException>(() => barrier.SignalAndWait(null, Token));
         Assert.Throws<ObjectDisposedException>(() => barrier.TrySignalAndWait(TimeSpan.Zero, out _, null, Token));
         Assert.Throws<ObjectDisposedException>(barrier.Abort);
@@ -194,7 +194,7 @@ public abstract class BarrierContract(SyncSite site) : SyncContract(site)
 
     protected static async Task PassTogether(ISharedBarrier barrier)
     {
-        BarrierPassage[] passages = await Task.WhenAll(Enumerable.Range(0, barrier.Parties).Select(_ => barrier.SignalAndWaitAsync(null, Token).AsTask())).WaitAsync(Patience, Token);
+        BarrierPassage[] passages = await Task.WhenAll(Enumerable.Range(0, barrier.Parties).Select(_ => barrier.SignalAndWaitAsync(null, Token).AsTask())).InTime(Patience, Token);
         Assert.Equal(Enumerable.Range(0, barrier.Parties), passages.Select(passage => passage.Index).Order());
         Assert.Single(passages.Select(passage => passage.Phase).Distinct());
     }

@@ -30,7 +30,7 @@ public abstract class ConditionContract(SyncSite site) : SyncContract(site)
             Assert.Equal(expected, Volatile.Read(ref woken));
         }
 
-        await Task.WhenAll(tasks).WaitAsync(Patience, Token);
+        await Task.WhenAll(tasks).InTime(Patience, Token);
     }
 
     [Fact]
@@ -45,7 +45,7 @@ public abstract class ConditionContract(SyncSite site) : SyncContract(site)
             Assert.False(condition.TryWait(TimeSpan.Zero, Token));
         }
 
-        await Task.WhenAll(tasks).WaitAsync(Patience, Token);
+        await Task.WhenAll(tasks).InTime(Patience, Token);
     }
 
     [Fact]
@@ -91,7 +91,7 @@ public abstract class ConditionContract(SyncSite site) : SyncContract(site)
         Assert.False(waiter.IsCompleted);
         Assert.Equal(0, Volatile.Read(ref woken));
         scope.Dispose();
-        await waiter.WaitAsync(Patience, Token);
+        await waiter.InTime(Patience, Token);
     }
 
     /// <summary>Cancelled while another has the lock, a wait ends when it has it again, however long that takes.</summary>
@@ -108,13 +108,13 @@ public abstract class ConditionContract(SyncSite site) : SyncContract(site)
             await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await condition.WaitAsync(cancel.Token));
             return condition.Lock.IsHeldHere;
         });
-        await begun.Task.WaitAsync(Patience, Token);
+        await begun.Task.InTime(Patience, Token);
         SharedLock.Scope held = await condition.Lock.EnterAsync(Token);
         await cancel.CancelAsync();
         await Task.WhenAny(waiter, Task.Delay(TimeSpan.FromSeconds(2.5), Token));
         Assert.False(waiter.IsCompleted);
         held.Dispose();
-        Assert.True(await waiter.WaitAsync(Soon, Token));
+        Assert.True(await waiter.InTime(Soon, Token));
         Assert.False(condition.Lock.IsHeldHere);
     }
 
@@ -143,7 +143,7 @@ public abstract class ConditionContract(SyncSite site) : SyncContract(site)
             condition.Notify();
             scope.Dispose();
         });
-        await waiter.WaitAsync(Patience, Token);
+        await waiter.InTime(Patience, Token);
         await Assert.ThrowsAsync<NotSupportedException>(async () => await condition.WaitAsync(Token));
     }
 
@@ -155,7 +155,7 @@ public abstract class ConditionContract(SyncSite site) : SyncContract(site)
         Task waiter = WaitOnceAsync(condition);
         await Eventually.True(() => Volatile.Read(ref waiting) == 1, "it waits");
         condition.Dispose();
-        await Assert.ThrowsAsync<ObjectDisposedException>(() => waiter.WaitAsync(Soon, Token));
+        await Assert.ThrowsAsync<ObjectDisposedException>(() => waiter.InTime(Soon, Token));
         Assert.True(itsLock.TryEnter(Patience, out SharedLock.Scope scope, Token));
         Assert.Throws<ObjectDisposedException>(() => condition.Notify());
         Assert.Throws<ObjectDisposedException>(condition.NotifyAll);
@@ -198,7 +198,7 @@ public abstract class ConditionContract(SyncSite site) : SyncContract(site)
             }
         }
 
-        await Task.WhenAll(Produce(0), Produce(1), OnThread(Consume), OnThread(Consume)).WaitAsync(Patience, Token);
+        await Task.WhenAll(Produce(0), Produce(1), OnThread(Consume), OnThread(Consume)).InTime(Patience, Token);
         Assert.Equal(Enumerable.Range(0, Items), taken.Order());
     }
 

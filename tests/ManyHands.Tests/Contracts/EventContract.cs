@@ -15,7 +15,7 @@ public abstract class EventContract(SyncSite site) : SyncContract(site)
         Task[] waiters = [one.WaitAsync(Token).AsTask(), OnThread(() => one.Wait(Token)), one.WaitAsync(Token).AsTask()];
         Assert.False(one.TryWait(TimeSpan.Zero, Token));
         one.Set();
-        await Task.WhenAll(waiters).WaitAsync(Patience, Token);
+        await Task.WhenAll(waiters).InTime(Patience, Token);
         Assert.True(one.IsSet);
         one.Wait(Token);
         one.Set();
@@ -33,7 +33,7 @@ public abstract class EventContract(SyncSite site) : SyncContract(site)
             Task waiter = one.WaitAsync(Token).AsTask();
             one.Set();
             one.Reset();
-            await waiter.WaitAsync(Patience, Token);
+            await waiter.InTime(Patience, Token);
         }
     }
 
@@ -85,7 +85,7 @@ public abstract class EventContract(SyncSite site) : SyncContract(site)
             await setting;
             try
             {
-                await waiter.WaitAsync(Soon, Token);
+                await waiter.InTime(Soon, Token);
             }
             catch (OperationCanceledException)
             {
@@ -104,8 +104,8 @@ public abstract class EventContract(SyncSite site) : SyncContract(site)
         Task blocked = OnThread(() => one.Wait(Token));
         one.Dispose();
         one.Dispose();
-        await Assert.ThrowsAsync<ObjectDisposedException>(() => waiter.WaitAsync(Soon, Token));
-        await Assert.ThrowsAsync<ObjectDisposedException>(() => blocked.WaitAsync(Soon, Token));
+        await Assert.ThrowsAsync<ObjectDisposedException>(() => waiter.InTime(Soon, Token));
+        await Assert.ThrowsAsync<ObjectDisposedException>(() => blocked.InTime(Soon, Token));
         Assert.Throws<ObjectDisposedException>(one.Set);
         Assert.Throws<ObjectDisposedException>(one.Reset);
         Assert.Throws<ObjectDisposedException>(() => one.IsSet);

@@ -111,7 +111,7 @@ public abstract class LockContract(SyncSite site) : SyncContract(site)
                 }
             }),
         ];
-        await Task.WhenAll(users).WaitAsync(Patience, Token);
+        await Task.WhenAll(users).InTime(Patience, Token);
         Assert.Equal(6 * 300, count);
         Assert.False(one.IsHeldHere);
     }
@@ -144,7 +144,7 @@ public abstract class LockContract(SyncSite site) : SyncContract(site)
             await leaving;
             try
             {
-                (await waiter.WaitAsync(Soon, Token)).Dispose();
+                (await waiter.InTime(Soon, Token)).Dispose();
             }
             catch (OperationCanceledException)
             {
@@ -167,8 +167,8 @@ public abstract class LockContract(SyncSite site) : SyncContract(site)
         one.Dispose();
         one.Dispose();
         held.Dispose();
-        await Assert.ThrowsAsync<ObjectDisposedException>(() => waiter.WaitAsync(Soon, Token));
-        await Assert.ThrowsAsync<ObjectDisposedException>(() => blocked.WaitAsync(Soon, Token));
+        await Assert.ThrowsAsync<ObjectDisposedException>(() => waiter.InTime(Soon, Token));
+        await Assert.ThrowsAsync<ObjectDisposedException>(() => blocked.InTime(Soon, Token));
         Assert.Throws<ObjectDisposedException>(() => one.Enter(Token));
         Assert.Throws<ObjectDisposedException>(() => one.TryEnter(out _));
         Assert.Throws<ObjectDisposedException>(() => one.TryEnter(TimeSpan.Zero, out _, Token));

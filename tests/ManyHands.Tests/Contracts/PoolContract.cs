@@ -240,9 +240,9 @@ public abstract class PoolContract : LeakChecked
         Task<int> call = pool.RunAsync(Work.WaitForever, gate.Path, cancellationToken: source.Token);
         await gate.WaitAsync();
         await source.CancelAsync();
-        OperationCanceledException canceled = await Assert.ThrowsAnyAsync<OperationCanceledException>(() => call.WaitAsync(Deadline));
+        OperationCanceledException canceled = await Assert.ThrowsAnyAsync<OperationCanceledException>(() => call.InTime(Deadline));
         Assert.Equal(source.Token, canceled.CancellationToken);
-        Assert.Equal(42, await pool.RunAsync(Work.Answer).WaitAsync(Deadline));
+        Assert.Equal(42, await pool.RunAsync(Work.Answer).InTime(Deadline));
     }
 
     [Fact]
@@ -254,7 +254,7 @@ public abstract class PoolContract : LeakChecked
         Task<int> call = pool.RunAsync(Work.WaitForever, gate.Path, source.Token);
         await gate.WaitAsync();
         await source.CancelAsync();
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => call.WaitAsync(Deadline));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => call.InTime(Deadline));
     }
 
     [Fact]
@@ -268,8 +268,9 @@ public abstract class PoolContract : LeakChecked
         await gate.WaitAsync();
         long cancelledAt = Stopwatch.GetTimestamp();
         await source.CancelAsync();
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => call.WaitAsync(Deadline));
-        Assert.InRange(Stopwatch.GetElapsedTime(cancelledAt).TotalMilliseconds, 40, Deadline.TotalMilliseconds);
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => call.InTime(Deadline));
+        Assert.True(Stopwatch.GetElapsedTime(cancelledAt).TotalMilliseconds >= 40, "too early");
+        Assert.InRange(FairClock.Since(cancelledAt).TotalMilliseconds, 0, Deadline.TotalMilliseconds);
 
         // Until here it would have waited, where it wasn't killed.
         Gate.Open(finish);
@@ -288,9 +289,9 @@ public abstract class PoolContract : LeakChecked
         using CancellationTokenSource source = new();
         Task queued = pool.RunAsync(Work.Touch, never, cancellationToken: source.Token);
         await source.CancelAsync();
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => queued.WaitAsync(TimeSpan.FromSeconds(5)));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => queued.InTime(TimeSpan.FromSeconds(5)));
         Gate.Open(finish);
-        await first.WaitAsync(Deadline);
+        await first.InTime(Deadline);
         Assert.Equal(42, await pool.RunAsync(Work.Answer));
         Assert.False(File.Exists(never));
         Assert.Equal(1, pool.Statistics.CanceledCalls);
@@ -304,12 +305,13 @@ public abstract class PoolContract : LeakChecked
         await pool.WarmUpAsync(TestContext.Current.CancellationToken);
         long startedAt = Stopwatch.GetTimestamp();
         CallTimeoutException timeout = await Assert.ThrowsAsync<CallTimeoutException>(
-            () => pool.RunAsync(Work.WaitForever, gate.Path, new CallOptions { Timeout = TimeSpan.FromMilliseconds(200), Grace = TimeSpan.FromSeconds(20) }).WaitAsync(Deadline));
-        Assert.InRange(Stopwatch.GetElapsedTime(startedAt).TotalSeconds, 0.19, 5);
+            () => pool.RunAsync(Work.WaitForever, gate.Path, new CallOptions { Timeout = TimeSpan.FromMilliseconds(200), Grace = TimeSpan.FromSeconds(20) }).InTime(Deadline));
+        Assert.True(Stopwatch.GetElapsedTime(startedAt).TotalSeconds >= 0.19, "too early");
+        Assert.InRange(FairClock.Since(startedAt).TotalSeconds, 0, 5);
         Assert.Equal(TimeSpan.FromMilliseconds(200), timeout.Limit);
         Assert.Contains(nameof(Work.WaitForever), timeout.Message, StringComparison.Ordinal);
         Assert.Equal(1, pool.Statistics.TimedOutCalls);
-        Assert.Equal(42, await pool.RunAsync(Work.Answer).WaitAsync(Deadline));
+        Assert.Equal(42, await pool.RunAsync(Work.Answer).InTime(Deadline));
     }
 
     [Fact]
@@ -321,8 +323,9 @@ public abstract class PoolContract : LeakChecked
         string finish = gate.Named("finish");
         long startedAt = Stopwatch.GetTimestamp();
         await Assert.ThrowsAsync<CallTimeoutException>(
-            () => pool.RunAsync(Work.IgnoreToken, gate.Path, finish, new CallOptions { Timeout = TimeSpan.FromMilliseconds(100), Grace = TimeSpan.FromMilliseconds(50) }).WaitAsync(Deadline));
-        Assert.InRange(Stopwatch.GetElapsedTime(startedAt).TotalSeconds, 0.14, Deadline.TotalSeconds);
+            () => pool.RunAsync(Work.IgnoreToken, gate.Path, finish, new CallOptions { Timeout = TimeSpan.FromMilliseconds(100), Grace = TimeSpan.FromMilliseconds(50) }).InTime(Deadline));
+        Assert.True(Stopwatch.GetElapsedTime(startedAt).TotalSeconds >= 0.14, "too early");
+        Assert.InRange(FairClock.Since(startedAt).TotalSeconds, 0, Deadline.TotalSeconds);
         Gate.Open(finish);
     }
 
@@ -471,9 +474,9 @@ public abstract class PoolContract : LeakChecked
         });
         await gate.WaitAsync();
         await source.CancelAsync();
-        OperationCanceledException canceled = await Assert.ThrowsAnyAsync<OperationCanceledException>(() => map.WaitAsync(Deadline));
+        OperationCanceledException canceled = await Assert.ThrowsAnyAsync<OperationCanceledException>(() => map.InTime(Deadline));
         Assert.Equal(source.Token, canceled.CancellationToken);
-        Assert.Equal(42, await pool.RunAsync(Work.Answer).WaitAsync(Deadline));
+        Assert.Equal(42, await pool.RunAsync(Work.Answer).InTime(Deadline));
     }
 
     [Fact]
@@ -539,7 +542,7 @@ public abstract class PoolContract : LeakChecked
     {
         await using Pool pool = CreatePool(2);
         InvalidOperationException failure = await Assert.ThrowsAsync<InvalidOperationException>(
-            () => pool.ForEachAsync(Work.ThrowOnSeven, Enumerable.Range(0, int.MaxValue)).WaitAsync(Deadline));
+            () => pool.ForEachAsync(Work.ThrowOnSeven, Enumerable.Range(0, int.MaxValue)).InTime(Deadline));
         Assert.Equal("seven", failure.Message);
     }
 
@@ -581,8 +584,8 @@ public abstract class PoolContract : LeakChecked
         await gate.WaitAsync();
         Task<int> waiting = pool.RunAsync(Work.Answer);
         pool.Kill();
-        await Assert.ThrowsAsync<ObjectDisposedException>(() => running.WaitAsync(Deadline));
-        await Assert.ThrowsAsync<ObjectDisposedException>(() => waiting.WaitAsync(Deadline));
+        await Assert.ThrowsAsync<ObjectDisposedException>(() => running.InTime(Deadline));
+        await Assert.ThrowsAsync<ObjectDisposedException>(() => waiting.InTime(Deadline));
     }
 
     [Fact]
@@ -598,9 +601,9 @@ public abstract class PoolContract : LeakChecked
     public async Task Initializer_ThatThrows_BreaksThePool()
     {
         await using Pool pool = CreatePool(2, static () => throw new InvalidOperationException("not today"));
-        PoolBrokenException broken = await Assert.ThrowsAsync<PoolBrokenException>(() => pool.RunAsync(Work.Answer).WaitAsync(Deadline));
+        PoolBrokenException broken = await Assert.ThrowsAsync<PoolBrokenException>(() => pool.RunAsync(Work.Answer).InTime(Deadline));
         Assert.Contains("not today", broken.Message, StringComparison.Ordinal);
-        await Assert.ThrowsAsync<PoolBrokenException>(() => pool.RunAsync(Work.Answer).WaitAsync(Deadline));
+        await Assert.ThrowsAsync<PoolBrokenException>(() => pool.RunAsync(Work.Answer).InTime(Deadline));
     }
 
     [Fact]

@@ -45,7 +45,7 @@ public abstract class SemaphoreContract(SyncSite site) : SyncContract(site)
         Task[] waiters = [.. Enumerable.Range(0, 50).Select(_ => semaphore.WaitAsync(Token).AsTask())];
         for (int i = 0; i < 5; i++)
             semaphore.Release(10);
-        await Task.WhenAll(waiters).WaitAsync(Patience, Token);
+        await Task.WhenAll(waiters).InTime(Patience, Token);
         Assert.Equal(0, semaphore.CurrentCount);
     }
 
@@ -63,7 +63,7 @@ public abstract class SemaphoreContract(SyncSite site) : SyncContract(site)
             await releasing;
             try
             {
-                await waiter.WaitAsync(Soon, Token);
+                await waiter.InTime(Soon, Token);
             }
             catch (OperationCanceledException)
             {
@@ -82,8 +82,8 @@ public abstract class SemaphoreContract(SyncSite site) : SyncContract(site)
         Task blocked = OnThread(() => semaphore.Wait(Token));
         semaphore.Dispose();
         semaphore.Dispose();
-        await Assert.ThrowsAsync<ObjectDisposedException>(() => waiter.WaitAsync(Soon, Token));
-        await Assert.ThrowsAsync<ObjectDisposedException>(() => blocked.WaitAsync(Soon, Token));
+        await Assert.ThrowsAsync<ObjectDisposedException>(() => waiter.InTime(Soon, Token));
+        await Assert.ThrowsAsync<ObjectDisposedException>(() => blocked.InTime(Soon, Token));
         Assert.Throws<ObjectDisposedException>(() => semaphore.Wait(Token));
         Assert.Throws<ObjectDisposedException>(() => semaphore.TryWait(TimeSpan.Zero, Token));
         Assert.Throws<ObjectDisposedException>(() => semaphore.Release());

@@ -63,13 +63,13 @@ public sealed class CrashMatrixTests(CrashMatrixTable table) : LeakChecked, ICla
         Task<int> sibling = pool.RunAsync(Work.OpenThenWait, gate.Path, finish);
         await gate.WaitAsync();
         WorkerCrashedException crash = await Assert.ThrowsAsync<WorkerCrashedException>(
-            () => pool.RunAsync(static (PoisonedArgument _) => 42, new PoisonedArgument()).WaitAsync(Deadline));
+            () => pool.RunAsync(static (PoisonedArgument _) => 42, new PoisonedArgument()).InTime(Deadline));
         Assert.Equal(Signals.Kill, crash.Signal);
         Assert.Contains("while it read", crash.Message, StringComparison.Ordinal);
         Assert.Equal(3, pool.Statistics.WorkersLost);
-        Assert.Equal(42, await pool.RunAsync(Work.Answer).WaitAsync(Deadline));
+        Assert.Equal(42, await pool.RunAsync(Work.Answer).InTime(Deadline));
         Gate.Open(finish);
-        Assert.Equal(1, await sibling.WaitAsync(Deadline));
+        Assert.Equal(1, await sibling.InTime(Deadline));
     }
 
     /// <summary>Killed from outside as soon as there is a process; the gate keeps one that was too quick for the killer from the call.</summary>
@@ -86,7 +86,7 @@ public sealed class CrashMatrixTests(CrashMatrixTable table) : LeakChecked, ICla
         await Eventually.True(() => (victim = ProcessInventory.Take().Children.Except(before).FirstOrDefault()) != 0, "the process is there");
         Assert.True(Signals.TrySend(victim, Signals.Kill));
         gate.Open();
-        Assert.NotEqual(victim, await call.WaitAsync(Deadline));
+        Assert.NotEqual(victim, await call.InTime(Deadline));
         Assert.Equal(1, pool.Statistics.WorkersLost);
         Assert.Equal(2, pool.Statistics.WorkersStarted);
     }
@@ -114,12 +114,12 @@ public sealed class CrashMatrixTests(CrashMatrixTable table) : LeakChecked, ICla
             Assert.Equal(moment == CrashMoment.Disposing, sibling.IsCompleted);
             if (moment != CrashMoment.Disposing)
             {
-                Assert.Equal(42, await pool.RunAsync(Work.Answer).WaitAsync(Deadline));
+                Assert.Equal(42, await pool.RunAsync(Work.Answer).InTime(Deadline));
                 Gate.Open(finish);
-                Assert.All(await Task.WhenAll(pool.RunAsync(Work.Answer), pool.RunAsync(Work.Answer)).WaitAsync(Deadline), static answer => Assert.Equal(42, answer));
+                Assert.All(await Task.WhenAll(pool.RunAsync(Work.Answer), pool.RunAsync(Work.Answer)).InTime(Deadline), static answer => Assert.Equal(42, answer));
             }
 
-            Assert.Equal(1, await sibling.WaitAsync(Deadline));
+            Assert.Equal(1, await sibling.InTime(Deadline));
             return outcome;
         }
     }
@@ -140,7 +140,7 @@ public sealed class CrashMatrixTests(CrashMatrixTable table) : LeakChecked, ICla
     private static async Task<string> CrashWhileStarting(Pool pool, Gate gate)
     {
         Gate.Open(gate.Named(nameof(CrashMoment.Starting)));
-        Assert.Equal(42, await pool.RunAsync(Work.Answer).WaitAsync(Deadline));
+        Assert.Equal(42, await pool.RunAsync(Work.Answer).InTime(Deadline));
         Assert.Equal(1, pool.Statistics.WorkersLost);
         Assert.Equal(0, pool.Statistics.CrashedCalls);
         return "result, started again";
@@ -149,7 +149,7 @@ public sealed class CrashMatrixTests(CrashMatrixTable table) : LeakChecked, ICla
     private static async Task<string> CrashWhileIdle(Pool pool, CrashKind kind, Gate gate)
     {
         string now = gate.Named("now");
-        int victim = await pool.RunAsync(Crash.Later, kind, now).WaitAsync(Deadline);
+        int victim = await pool.RunAsync(Crash.Later, kind, now).InTime(Deadline);
         await Eventually.True(() => pool.Statistics.Workers.Single(worker => worker.Id == victim) is { IsBusy: false }, "the worker is idle");
         Gate.Open(now);
         await Eventually.True(
@@ -167,7 +167,7 @@ public sealed class CrashMatrixTests(CrashMatrixTable table) : LeakChecked, ICla
         Task<int> call = pool.RunAsync(static (TrappedArgument argument) => argument.Large.Length, new TrappedArgument { Large = new byte[1_000_000] });
         if (kind == CrashKind.OutOfMemory)
             return await CannotTravel(call);
-        Assert.Equal(1_000_000, await call.WaitAsync(Deadline));
+        Assert.Equal(1_000_000, await call.InTime(Deadline));
         Assert.Equal(1, pool.Statistics.WorkersLost);
         Assert.Equal(0, pool.Statistics.CrashedCalls);
         return "result, elsewhere";
@@ -186,14 +186,14 @@ public sealed class CrashMatrixTests(CrashMatrixTable table) : LeakChecked, ICla
     private static async Task<string> CrashAfterTheCall(Pool pool, CrashKind kind, Gate gate)
     {
         string now = gate.Named("now");
-        int victim = await pool.RunAsync(Crash.Later, kind, now).WaitAsync(Deadline);
+        int victim = await pool.RunAsync(Crash.Later, kind, now).InTime(Deadline);
         Gate.Open(now);
         int crashed = 0, answered = 0;
         while (pool.Statistics.WorkersLost == 0 || answered < 20)
         {
             try
             {
-                Assert.Equal(42, await pool.RunAsync(Work.Answer).WaitAsync(Deadline));
+                Assert.Equal(42, await pool.RunAsync(Work.Answer).InTime(Deadline));
                 answered++;
             }
             catch (WorkerCrashedException crash)
@@ -218,19 +218,19 @@ public sealed class CrashMatrixTests(CrashMatrixTable table) : LeakChecked, ICla
         Task disposing = pool.DisposeAsync().AsTask();
         Gate.Open(now);
         string outcome = await CostsTheCall(victim, kind, pool);
-        Assert.Equal(42, await behind.WaitAsync(Deadline));
+        Assert.Equal(42, await behind.InTime(Deadline));
         Assert.False(disposing.IsCompleted);
         long startedAt = Stopwatch.GetTimestamp();
         finishSibling();
-        await disposing.WaitAsync(Deadline);
-        Assert.InRange(Stopwatch.GetElapsedTime(startedAt).TotalSeconds, 0, 5);
+        await disposing.InTime(Deadline);
+        Assert.InRange(FairClock.Since(startedAt).TotalSeconds, 0, 5);
         return outcome;
     }
 
     private static async Task<string> CrashSingleWorker(CrashKind kind)
     {
         WorkerProcess<int> worker = WorkerProcess.Start(Crash.Now, kind);
-        await worker.JoinAsync().WaitAsync(Deadline);
+        await worker.JoinAsync().InTime(Deadline);
         WorkerCrashedException crash = Assert.IsType<WorkerCrashedException>(worker.Exception);
         Assert.Equal(Crash.EndOf(kind), (crash.Signal, crash.ExitCode));
         Assert.Equal(WorkerState.Faulted, worker.State);
@@ -243,12 +243,12 @@ public sealed class CrashMatrixTests(CrashMatrixTable table) : LeakChecked, ICla
     {
         if (kind == CrashKind.OutOfMemory)
         {
-            await Assert.ThrowsAsync<OutOfMemoryException>(() => call.WaitAsync(Deadline));
+            await Assert.ThrowsAsync<OutOfMemoryException>(() => call.InTime(Deadline));
             Assert.Equal(0, pool.Statistics.CrashedCalls);
             return nameof(OutOfMemoryException);
         }
 
-        WorkerCrashedException crash = await Assert.ThrowsAsync<WorkerCrashedException>(() => call.WaitAsync(Deadline));
+        WorkerCrashedException crash = await Assert.ThrowsAsync<WorkerCrashedException>(() => call.InTime(Deadline));
         Assert.Equal(Crash.EndOf(kind), (crash.Signal, crash.ExitCode));
         Assert.False(ProcessInventory.IsAlive(crash.ProcessId));
         Assert.Equal(1, pool.Statistics.CrashedCalls);
@@ -258,7 +258,7 @@ public sealed class CrashMatrixTests(CrashMatrixTable table) : LeakChecked, ICla
 
     private static async Task<string> CannotTravel(Task call)
     {
-        UnsendableCallException refused = await Assert.ThrowsAsync<UnsendableCallException>(() => call.WaitAsync(Deadline));
+        UnsendableCallException refused = await Assert.ThrowsAsync<UnsendableCallException>(() => call.InTime(Deadline));
         Assert.Contains(nameof(OutOfMemoryException), refused.Message, StringComparison.Ordinal);
         return "unsendable: no memory";
     }

@@ -26,7 +26,7 @@ public sealed class EnduranceTests : LeakChecked
             using Gate gate = new();
             string one = gate.Named("one"), other = gate.Named("other");
             await using Pool pool = Pool.Processes(2, new ProcessPoolOptions().Over(transport));
-            int[] workers = await Task.WhenAll(pool.RunAsync(Meet, one, other), pool.RunAsync(Meet, other, one)).WaitAsync(Deadline);
+            int[] workers = await Task.WhenAll(pool.RunAsync(Meet, one, other), pool.RunAsync(Meet, other, one)).InTime(Deadline);
             Assert.NotEqual(workers[0], workers[1]);
         });
     }
@@ -35,8 +35,8 @@ public sealed class EnduranceTests : LeakChecked
     public Task PoolsWhoseWorkersCrash_LeaveNothing() => StaysFlat(Rounds / 4, static async () =>
     {
         await using Pool pool = Pool.Processes(1, new() { Output = static _ => { } });
-        await Assert.ThrowsAsync<WorkerCrashedException>(() => pool.RunAsync(Crash.Now, CrashKind.Sigkill).WaitAsync(Deadline));
-        Assert.NotEqual(0, await pool.RunAsync(Use, new byte[1000]).WaitAsync(Deadline));
+        await Assert.ThrowsAsync<WorkerCrashedException>(() => pool.RunAsync(Crash.Now, CrashKind.Sigkill).InTime(Deadline));
+        Assert.NotEqual(0, await pool.RunAsync(Use, new byte[1000]).InTime(Deadline));
     });
 
     /// <summary>None stays in the list, and none as a zombie.</summary>
@@ -80,7 +80,7 @@ public sealed class EnduranceTests : LeakChecked
         // Service threads and closed descriptors need a moment to go.
         ResourceUse late = ResourceUse.Take();
         long endedAt = Stopwatch.GetTimestamp();
-        while ((late.Descriptors > early!.Descriptors || late.Threads > early.Threads + MostThreads) && Stopwatch.GetElapsedTime(endedAt) < Patience)
+        while ((late.Descriptors > early!.Descriptors || late.Threads > early.Threads + MostThreads) && FairClock.Since(endedAt) < Patience)
         {
             await Task.Delay(50);
             late = ResourceUse.Take();

@@ -55,7 +55,7 @@ internal sealed class FaultHostProcess : IAsyncDisposable
     public static async Task<FaultHostProcess> StartAsync(params IEnumerable<FaultTransports> transports)
     {
         FaultHostProcess host = new(transports);
-        if (await host.process.StandardOutput.ReadLineAsync().WaitAsync(StartTime) != "ready")
+        if (await host.process.StandardOutput.ReadLineAsync().InTime(StartTime) != "ready")
             throw new InvalidOperationException($"FaultHost didn't start: {host.Errors()}");
         return host;
     }
@@ -65,7 +65,7 @@ internal sealed class FaultHostProcess : IAsyncDisposable
     {
         Task<string?> line = process.StandardOutput.ReadLineAsync();
         await process.StandardInput.WriteLineAsync($"{scenario} {transport} record");
-        return Parse(await line.WaitAsync(StartTime));
+        return Parse(await line.InTime(StartTime));
     }
 
     public async Task<CellReport> Run(FaultCell cell)
@@ -77,7 +77,7 @@ internal sealed class FaultHostProcess : IAsyncDisposable
         using CancellationTokenSource over = new();
         Task continuing = cell.Fault == Fault.Stop ? ContinueStopped(over.Token) : Task.CompletedTask;
         List<string> violations = [];
-        if (await Task.WhenAny(line, Task.Delay(Watchdog)) != line)
+        if (!await Ends(line))
         {
             violations.Add($"no answer within {Watchdog.TotalSeconds} s.{Environment.NewLine}{Dump()}");
             await End();
@@ -123,6 +123,19 @@ internal sealed class FaultHostProcess : IAsyncDisposable
     private static CellAnswer Parse(string? line) =>
         line is null ? new CellAnswer { Violations = ["the host ended"] } : JsonSerializer.Deserialize<CellAnswer>(line)!;
 
+    private static async Task<bool> Ends(Task answer)
+    {
+        try
+        {
+            await answer.InTime(Watchdog);
+            return true;
+        }
+        catch (TimeoutException)
+        {
+            return false;
+        }
+    }
+
     private string Errors()
     {
         lock (errors)
@@ -147,7 +160,7 @@ internal sealed class FaultHostProcess : IAsyncDisposable
                 return;
 
             // The scenario itself may have continued it, between two looks.
-            if (over.IsCancellationRequested && Stopwatch.GetElapsedTime(startedAt) > StopTime)
+            if (over.IsCancellationRequested && FairClock.Since(startedAt) > StopTime)
                 break;
             await Task.Delay(2, CancellationToken.None);
         }
@@ -165,7 +178,10 @@ internal sealed class FaultHostProcess : IAsyncDisposable
         long startedAt = Stopwatch.GetTimestamp();
         while (Descendants() is { Count: > 0 } left)
         {
-            if (Stopwatch.GetElapsedTime(startedAt) > TimeSpan.FromSeconds(2))
+            // The portable way has nothing that would end a child that the scenario has stopped.
+            if (cell.Transport == FaultTransports.Portable && OperatingSystem.IsLinux())
+                left.ForEach(pid => _ = Linux.Kill(pid, Linux.Sigcont));
+            if (FairClock.Since(startedAt) > TimeSpan.FromSeconds(2))
             {
                 violations.Add($"{left.Count} children outlived their parent by 2 s.{Environment.NewLine}{Dump()}");
                 break;
@@ -216,7 +232,7 @@ internal sealed class FaultHostProcess : IAsyncDisposable
     private async Task<bool> Ended()
     {
         long startedAt = Stopwatch.GetTimestamp();
-        while (!process.HasExited && Stopwatch.GetElapsedTime(startedAt) < Watchdog)
+        while (!process.HasExited && FairClock.Since(startedAt) < Watchdog)
             await Task.Delay(2);
         return process.HasExited;
     }
@@ -230,9 +246,9 @@ internal sealed class FaultHostProcess : IAsyncDisposable
 
         // They end by themselves with their parent; those that the sweep found not to, end here.
         long startedAt = Stopwatch.GetTimestamp();
-        while (Descendants() is { Count: > 0 } left && Stopwatch.GetElapsedTime(startedAt) < Watchdog)
+        while (Descendants() is { Count: > 0 } left && FairClock.Since(startedAt) < Watchdog)
         {
-            if (OperatingSystem.IsLinux() && Stopwatch.GetElapsedTime(startedAt) > TimeSpan.FromSeconds(2))
+            if (OperatingSystem.IsLinux() && FairClock.Since(startedAt) > TimeSpan.FromSeconds(2))
                 left.ForEach(pid => _ = Linux.Kill(pid, Linux.Sigkill));
             await Task.Delay(5);
         }

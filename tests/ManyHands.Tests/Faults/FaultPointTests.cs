@@ -34,6 +34,22 @@ public sealed class FaultPointTests : IDisposable
     }
 
     [Fact]
+    public async Task Hold_KeepsTheNextThread_UntilItIsOver()
+    {
+        Task held, passing;
+        using (FaultHold hold = FaultPoint.Hold(FaultStep.RecycleDecided))
+        {
+            held = Task.Run(() => FaultPoint.Reach(FaultStep.RecycleDecided), TestContext.Current.CancellationToken);
+            await hold.Reached.InTime(Long, TestContext.Current.CancellationToken);
+            passing = Task.Run(() => FaultPoint.Reach(FaultStep.RecycleDecided), TestContext.Current.CancellationToken);
+            await passing.InTime(Long, TestContext.Current.CancellationToken);
+            Assert.False(held.IsCompleted);
+        }
+
+        await held.InTime(Long, TestContext.Current.CancellationToken);
+    }
+
+    [Fact]
     public void OrderForChildren_ThatNoneTook_CanBeTakenBack()
     {
         using Gate gate = new();
@@ -70,6 +86,7 @@ public sealed class FaultPointTests : IDisposable
         Assert.True(child.Records);
         child.Note(FaultSides.Child, FaultStep.CallRead);
         child.Note(FaultSides.Parent, FaultStep.CallEncoded);
+        Assert.Equal((true, false), (test.IsNoted(FaultSides.Child, FaultStep.CallRead), test.IsNoted(FaultSides.Parent, FaultStep.CallRead)));
         Assert.Equal([(FaultSides.Parent, FaultStep.CallEncoded), (FaultSides.Child, FaultStep.CallRead)], test.TakeNotes());
         Assert.Empty(test.TakeNotes());
     }

@@ -60,8 +60,8 @@ public sealed class ParentDeathTests : LeakChecked
         await Ends(host, tree);
         Assert.Equal(exitCode, host.Process.ExitCode);
         if (how is "exits" or "returns")
-            Assert.InRange((host.Process.ExitTime - File.GetLastWriteTime(gate.Named("ending"))).TotalSeconds, -0.1, 1);
-        Assert.InRange(Stopwatch.GetElapsedTime(endingAt).TotalSeconds, 0, 5);
+            Assert.InRange(FairClock.Between(File.GetLastWriteTime(gate.Named("ending")), host.Process.ExitTime).TotalSeconds, -0.1, 1);
+        Assert.InRange(FairClock.Since(endingAt).TotalSeconds, 0, 5);
     }
 
     /// <summary>Whoever reads the program's output comes to its end: no orphan holds it.</summary>
@@ -75,7 +75,7 @@ public sealed class ParentDeathTests : LeakChecked
         using Process shell = Process.Start(new ProcessStartInfo("/bin/sh", ["-c", $"'{Program}' perish {how} '{folder}' 2>&1 | cat > '{gate.Named("output")}'"]) { RedirectStandardError = true })!;
         int[] tree = await Tree(gate);
         await Gate.WaitAsync(gate.Named("ending"));
-        await shell.WaitForExitAsync(TestContext.Current.CancellationToken).WaitAsync(TimeSpan.FromSeconds(5));
+        await shell.WaitForExitAsync(TestContext.Current.CancellationToken).InTime(TimeSpan.FromSeconds(5));
         await Eventually.True(() => !tree.Any(ProcessInventory.IsAlive), "the tree has ended", seconds: 2);
     }
 
@@ -92,7 +92,7 @@ public sealed class ParentDeathTests : LeakChecked
         Assert.Equal(4, tree.Count(ProcessInventory.IsAlive));
         Assert.Equal(owner.Id, ProcessInventory.Parent(tree[0]));
         Assert.True(Signals.TrySend(owner.Id, Signals.Kill));
-        await owner.JoinAsync().WaitAsync(Deadline);
+        await owner.JoinAsync().InTime(Deadline);
         await Eventually.True(() => !tree.Any(ProcessInventory.IsAlive), "the tree has ended", seconds: 2);
     }
 
@@ -113,8 +113,8 @@ public sealed class ParentDeathTests : LeakChecked
     private static async Task Ends(Host host, int[] tree)
     {
         // Its standard error closes, too: nobody else holds it.
-        await host.Process.StandardError.ReadToEndAsync().WaitAsync(TimeSpan.FromSeconds(5));
-        await host.Process.WaitForExitAsync().WaitAsync(TimeSpan.FromSeconds(5));
+        await host.Process.StandardError.ReadToEndAsync().InTime(TimeSpan.FromSeconds(5));
+        await host.Process.WaitForExitAsync().InTime(TimeSpan.FromSeconds(5));
         await Eventually.True(() => !tree.Any(ProcessInventory.IsAlive), "the tree has ended", seconds: 2);
     }
 

@@ -46,13 +46,13 @@ public sealed class RandomKillTests : LeakChecked
                 disturber.ContinueAll();
             }
 
-            await Task.WhenAll(callers).WaitAsync(Deadline);
+            await Task.WhenAll(callers).InTime(Deadline);
             Assert.Equal(load.Started, load.Ended);
             Assert.True(load.Succeeded > rounds, $"Seed {seed}: {load}");
             Assert.InRange(load.Crashed, 0, disturber.Deaths);
 
             // A worker that stays away for good has no excuse; one that is being replaced has.
-            await Task.WhenAll(Enumerable.Range(0, Workers).Select(_ => pool.RunAsync(Work.Answer))).WaitAsync(Deadline);
+            await Task.WhenAll(Enumerable.Range(0, Workers).Select(_ => pool.RunAsync(Work.Answer))).InTime(Deadline);
             Assert.Equal(0, pool.Statistics.RunningCalls);
             Assert.Equal(0, pool.Statistics.QueuedCalls);
         }
@@ -183,7 +183,7 @@ public sealed class RandomKillTests : LeakChecked
             int number = Interlocked.Increment(ref started);
             try
             {
-                Assert.Equal(number, await run(number).WaitAsync(Deadline));
+                Assert.Equal(number, await run(number).InTime(Deadline));
                 Assert.False(mustFail || mustCrash, $"Call {number} should not have ended well.");
                 Interlocked.Increment(ref succeeded);
                 Assert.Equal(1, ledger.RunsOf(number));

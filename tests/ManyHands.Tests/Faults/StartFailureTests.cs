@@ -45,7 +45,7 @@ public sealed class StartFailureTests : LeakChecked
         {
             Task<int>[] calls = [.. Enumerable.Range(0, (2 * workers) + 3).Select(_ => pool.RunAsync(Work.Answer))];
             foreach (Task<int> call in calls)
-                CheckReason(await Assert.ThrowsAsync<PoolBrokenException>(() => call.WaitAsync(Deadline)), failure);
+                CheckReason(await Assert.ThrowsAsync<PoolBrokenException>(() => call.InTime(Deadline)), failure);
             Assert.InRange(gate.Count("start-"), 3, (2 * workers) + 5);
 
             // Those that were on their way when it broke may still make their mark, but no more are started.
@@ -59,11 +59,11 @@ public sealed class StartFailureTests : LeakChecked
                 CheckReason(await Assert.ThrowsAsync<PoolBrokenException>(() => pool.RunAsync(Work.Answer)), failure);
             CheckReason(await Assert.ThrowsAsync<PoolBrokenException>(async () => await pool.MapAsync(Work.Double, [1]).ToListAsync()), failure);
             CheckReason(await Assert.ThrowsAsync<PoolBrokenException>(() => pool.WarmUpAsync(TestContext.Current.CancellationToken)), failure);
-            Assert.InRange(Stopwatch.GetElapsedTime(startedAt).TotalSeconds, 0, 1);
+            Assert.InRange(FairClock.Since(startedAt).TotalSeconds, 0, 1);
 
             startedAt = Stopwatch.GetTimestamp();
-            await pool.DisposeAsync().AsTask().WaitAsync(Deadline);
-            Assert.InRange(Stopwatch.GetElapsedTime(startedAt).TotalSeconds, 0, 1);
+            await pool.DisposeAsync().AsTask().InTime(Deadline);
+            Assert.InRange(FairClock.Since(startedAt).TotalSeconds, 0, 1);
             Assert.Equal(starts, gate.Count("start-"));
         }
     }
@@ -75,7 +75,7 @@ public sealed class StartFailureTests : LeakChecked
         using Gate gate = new();
         string mark = gate.Named("start-");
         await using Pool pool = CreatePool(transport, 2, () => Fail(StartFailure.Exits, mark));
-        CheckReason(await Assert.ThrowsAsync<PoolBrokenException>(() => pool.WarmUpAsync(TestContext.Current.CancellationToken).WaitAsync(Deadline)), StartFailure.Exits);
+        CheckReason(await Assert.ThrowsAsync<PoolBrokenException>(() => pool.WarmUpAsync(TestContext.Current.CancellationToken).InTime(Deadline)), StartFailure.Exits);
     }
 
     /// <summary>A pool that broke while it was closing has no call left without an outcome.</summary>
@@ -88,8 +88,8 @@ public sealed class StartFailureTests : LeakChecked
         Pool pool = CreatePool(transport, 2, () => Fail(StartFailure.Exits, mark));
         Task<int>[] calls = [.. Enumerable.Range(0, 5).Select(_ => pool.RunAsync(Work.Answer))];
         long startedAt = Stopwatch.GetTimestamp();
-        await pool.DisposeAsync().AsTask().WaitAsync(Deadline);
-        Assert.InRange(Stopwatch.GetElapsedTime(startedAt).TotalSeconds, 0, 10);
+        await pool.DisposeAsync().AsTask().InTime(Deadline);
+        Assert.InRange(FairClock.Since(startedAt).TotalSeconds, 0, 10);
         foreach (Task<int> call in calls)
             CheckReason(await Assert.ThrowsAsync<PoolBrokenException>(() => call), StartFailure.Exits);
     }
@@ -117,11 +117,11 @@ public sealed class StartFailureTests : LeakChecked
         Task<int> left = pool.RunAsync(Work.Answer);
         await Eventually.True(() => gate.Count("start-") == 2, "both workers are in their initializer");
         await source.CancelAsync();
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => cancelled.WaitAsync(TimeSpan.FromSeconds(2)));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => cancelled.InTime(TimeSpan.FromSeconds(2)));
         Assert.False(left.IsCompleted);
         long startedAt = Stopwatch.GetTimestamp();
-        await pool.DisposeAsync().AsTask().WaitAsync(Deadline);
-        Assert.InRange(Stopwatch.GetElapsedTime(startedAt).TotalSeconds, 0, shutdown.TotalSeconds + 2);
+        await pool.DisposeAsync().AsTask().InTime(Deadline);
+        Assert.InRange(FairClock.Since(startedAt).TotalSeconds, 0, shutdown.TotalSeconds + 2);
         await Assert.ThrowsAsync<ObjectDisposedException>(() => left);
         Assert.Equal(2, gate.Count("start-"));
     }
@@ -138,7 +138,7 @@ public sealed class StartFailureTests : LeakChecked
             if (Directory.GetFiles(Path.GetDirectoryName(mark)!, "start-*").Length < 2)
                 Fail(StartFailure.Exits, mark);
         });
-        Assert.Equal(42, await pool.RunAsync(Work.Answer).WaitAsync(Deadline));
+        Assert.Equal(42, await pool.RunAsync(Work.Answer).InTime(Deadline));
         Assert.Equal(3, pool.Statistics.WorkersStarted);
         Assert.Equal(2, pool.Statistics.WorkersLost);
     }

@@ -39,8 +39,8 @@ public sealed class SurvivalTests : LeakChecked
         await using Pool pool = Pool.Processes(2);
         Task<List<int>> map = pool.MapAsync(static path => Waits.TellAndWait(path), [gate.Path]).ToListAsync(Token).AsTask();
         Kill(await Waits.ToldBy(gate.Path));
-        await Assert.ThrowsAsync<WorkerCrashedException>(() => map.WaitAsync(Deadline, Token));
-        Assert.Equal([0, 2, 4], await pool.MapAsync(Work.Double, [0, 1, 2]).ToListAsync(Token).AsTask().WaitAsync(Deadline, Token));
+        await Assert.ThrowsAsync<WorkerCrashedException>(() => map.InTime(Deadline, Token));
+        Assert.Equal([0, 2, 4], await pool.MapAsync(Work.Double, [0, 1, 2]).ToListAsync(Token).AsTask().InTime(Deadline, Token));
     }
 
     /// <summary>A pool all of whose workers are killed while they wait for calls: the next call comes before anybody can have replaced them.</summary>
@@ -51,7 +51,7 @@ public sealed class SurvivalTests : LeakChecked
         await pool.WarmUpAsync();
         foreach (PoolWorkerStatistics worker in pool.Statistics.Workers)
             Kill(worker.Id);
-        Assert.Equal(42, await pool.RunAsync(Work.Answer).WaitAsync(Deadline, Token));
+        Assert.Equal(42, await pool.RunAsync(Work.Answer).InTime(Deadline, Token));
     }
 
     /// <summary>A reader that is killed while it waits for an item, when no item has come.</summary>
@@ -69,7 +69,7 @@ public sealed class SurvivalTests : LeakChecked
 
         // The same for one in another process, which can't have anything left from before.
         queue.Enqueue(2, Token);
-        Assert.Equal(2, await WorkerProcess.Start(static queue => queue.TryDequeue(out int item, TimeSpan.FromSeconds(8)) ? item : -1, queue));
+        Assert.Equal(2, await WorkerProcess.Start(static queue => queue.TryDequeue(out int item, TimeSpan.FromMinutes(1)) ? item : -1, queue));
     }
 
     /// <summary>A reader that is killed when it has an item in hand: that one goes with it, and nothing else.</summary>
@@ -117,7 +117,7 @@ public sealed class SurvivalTests : LeakChecked
         long there = queue.Count;
         Assert.InRange(there, 5, 8);
         Assert.True(queue.TryDequeue(out byte[]? first, Patience, Token));
-        Assert.Equal(0, await WorkerProcess.Start(static queue => queue.TryEnqueue([1, 2, 3], TimeSpan.FromSeconds(8)) ? 0 : 1, queue));
+        Assert.Equal(0, await WorkerProcess.Start(static queue => queue.TryEnqueue([1, 2, 3], TimeSpan.FromMinutes(1)) ? 0 : 1, queue));
         for (long i = 1; i < there; i++)
         {
             Assert.Equal((Large, -1), (first!.Length, first.AsSpan().IndexOfAnyExcept((byte)7)));
@@ -141,7 +141,7 @@ public sealed class SurvivalTests : LeakChecked
         // It passes, for two have come, or is broken, for one of them has died; which, nobody knows before. But it returns.
         long startedAt = Stopwatch.GetTimestamp();
         Exception? end = Record.Exception(() => barrier.TrySignalAndWait(TimeSpan.FromSeconds(5), out _, null, Token));
-        Assert.InRange(Stopwatch.GetElapsedTime(startedAt), TimeSpan.Zero, Patience);
+        Assert.InRange(FairClock.Since(startedAt), TimeSpan.Zero, Patience);
         Assert.True(end is null or BrokenBarrierException, $"{end}");
     }
 
@@ -204,7 +204,7 @@ public sealed class SurvivalTests : LeakChecked
     private static async Task Kill(WorkerProcess process)
     {
         Kill(process.Id);
-        await process.JoinAsync().WaitAsync(Deadline, Token);
+        await process.JoinAsync().InTime(Deadline, Token);
         Assert.Equal(Signals.Kill, Assert.IsType<WorkerCrashedException>(process.Exception).Signal);
         await process.DisposeAsync();
     }

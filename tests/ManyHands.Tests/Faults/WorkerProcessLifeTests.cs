@@ -27,7 +27,7 @@ public sealed partial class WorkerProcessLifeTests : LeakChecked
         Assert.True(ProcessInventory.IsAlive(worker.Id));
         Assert.Throws<InvalidOperationException>(worker.Start);
         gate.Open();
-        await worker.JoinAsync().WaitAsync(Deadline);
+        await worker.JoinAsync().InTime(Deadline);
         Assert.Equal(WorkerState.Completed, worker.State);
         Assert.Equal(0, worker.ExitCode);
         Assert.DoesNotContain(worker, WorkerProcess.LiveChildren);
@@ -45,7 +45,7 @@ public sealed partial class WorkerProcessLifeTests : LeakChecked
         long startedAt = Stopwatch.GetTimestamp();
         Assert.False(worker.Join(TimeSpan.Zero));
         Assert.False(await worker.JoinAsync(TimeSpan.Zero, TestContext.Current.CancellationToken));
-        Assert.InRange(Stopwatch.GetElapsedTime(startedAt).TotalSeconds, 0, 0.5);
+        Assert.InRange(FairClock.Since(startedAt).TotalSeconds, 0, 0.5);
         Assert.Throws<ArgumentOutOfRangeException>(() => worker.Join(TimeSpan.FromSeconds(-1)));
         Assert.Equal(WorkerState.Running, worker.State);
         if (signal == Signals.Kill)
@@ -65,7 +65,7 @@ public sealed partial class WorkerProcessLifeTests : LeakChecked
     public async Task Exited_WithTheCodeOfASignal_IsAnExit()
     {
         WorkerProcess worker = WorkerProcess.Start(static () => Environment.Exit(128 + Signals.Terminate));
-        await worker.JoinAsync().WaitAsync(Deadline);
+        await worker.JoinAsync().InTime(Deadline);
         Assert.Equal((null, 128 + Signals.Terminate), (worker.Signal, worker.ExitCode));
     }
 
@@ -85,7 +85,7 @@ public sealed partial class WorkerProcessLifeTests : LeakChecked
             for (int i = 0; i < Each; i++)
             {
                 WorkerProcess<string> worker = workers[thread][i];
-                await worker.JoinAsync().WaitAsync(Deadline);
+                await worker.JoinAsync().InTime(Deadline);
                 Assert.Equal(Work.Join(new string((char)('a' + thread), 1000 + i), i, thread % 2 == 0), worker.Result);
                 Assert.Equal(0, worker.ExitCode);
             }
@@ -115,7 +115,7 @@ public sealed partial class WorkerProcessLifeTests : LeakChecked
                     Environment.Exit(code);
             },
             exits);
-        await worker.JoinAsync().WaitAsync(Deadline);
+        await worker.JoinAsync().InTime(Deadline);
         Assert.Equal((null, code), (worker.Signal, worker.ExitCode));
     }
 
@@ -128,7 +128,7 @@ public sealed partial class WorkerProcessLifeTests : LeakChecked
             _ = Close(2);
             throw new InvalidOperationException("unheard");
         });
-        await worker.JoinAsync().WaitAsync(Deadline);
+        await worker.JoinAsync().InTime(Deadline);
         Assert.Equal(1, worker.ExitCode);
         Assert.Equal("unheard", Assert.IsType<InvalidOperationException>(worker.Exception).Message);
     }
@@ -141,11 +141,12 @@ public sealed partial class WorkerProcessLifeTests : LeakChecked
         WorkerProcess<int> worker = WorkerProcess.Start(Work.OpenThenWait, gate.Path, finish);
         await gate.WaitAsync();
         Assert.True(Signals.TrySend(worker.Id, Signals.Stop));
+        await Eventually.True(() => ProcessInventory.IsStopped(worker.Id), "it is stopped");
         Gate.Open(finish);
         Assert.False(await worker.JoinAsync(TimeSpan.FromSeconds(1), TestContext.Current.CancellationToken));
         Assert.Equal(WorkerState.Running, worker.State);
         Assert.True(Signals.TrySend(worker.Id, Signals.Continue));
-        await worker.JoinAsync().WaitAsync(Deadline);
+        await worker.JoinAsync().InTime(Deadline);
         Assert.Equal(1, worker.Result);
     }
 
@@ -156,8 +157,9 @@ public sealed partial class WorkerProcessLifeTests : LeakChecked
         WorkerProcess<int> worker = WorkerProcess.Start(Work.WaitForever, gate.Path);
         await gate.WaitAsync();
         Assert.True(Signals.TrySend(worker.Id, Signals.Stop));
+        await Eventually.True(() => ProcessInventory.IsStopped(worker.Id), "it is stopped");
         worker.Terminate(TimeSpan.FromMilliseconds(200));
-        await worker.JoinAsync().WaitAsync(TimeSpan.FromSeconds(5));
+        await worker.JoinAsync().InTime(TimeSpan.FromSeconds(5));
         Assert.Equal(Signals.Kill, worker.Signal);
     }
 

@@ -1,5 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Reflection.Metadata;
+using System.Reflection.PortableExecutable;
 using ManyHands.Tests.Samples;
 using Xunit;
 
@@ -121,6 +123,51 @@ public sealed class HostTests(PublishedBuilds builds) : LeakChecked, IClassFixtu
         await Eventually.True(() => !children.Any(ProcessInventory.IsAlive), "its children have ended", seconds: 2);
     }
 
+    /// <summary>Workers that start later load the file that lies there now. The ones that live go on with what they have.</summary>
+    [Theory]
+    [InlineData("ManyHands.dll")]
+    [InlineData("ConsoleHost.dll")]
+    public async Task FileReplacedUnderAHost_IsRefused_WithBothBuilds(string file)
+    {
+        DirectoryInfo folder = Directory.CreateTempSubdirectory("replaced-");
+        try
+        {
+            string built = Path.GetDirectoryName(Built("ConsoleHost", "ConsoleHost.dll"))!;
+            foreach (string one in Directory.GetFiles(built))
+                File.Copy(one, Path.Combine(folder.FullName, Path.GetFileName(one)));
+            (string newer, Guid old, Guid other) = OtherBuild(Path.Combine(folder.FullName, file));
+            SampleRun run = await Start(SampleProcess.DotnetCommand(), Path.Combine(folder.FullName, "ConsoleHost.dll"), "replaced", file, newer);
+            Assert.True(run.ExitCode == 0, run.ToString());
+            Assert.Contains("BEFORE 42", run.Output);
+            Assert.Contains("LIVING 42", run.Output);
+            string after = run.Output.Single(static line => line.StartsWith("AFTER", StringComparison.Ordinal));
+            Assert.All((string[])[$"{old}", $"{other}", file[..^".dll".Length], "Restart the program"], words => Assert.Contains(words, after, StringComparison.OrdinalIgnoreCase));
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
+
+    [Fact]
+    public async Task CodeChangedByHotReload_IsRefused_AndAllElseRuns()
+    {
+        ProcessStartInfo start = new(SampleProcess.DotnetCommand(), [Built("ConsoleHost", "ConsoleHost.dll"), "updated"]);
+        start.Environment["DOTNET_MODIFIABLE_ASSEMBLIES"] = "debug";
+        SampleRun run = await SampleProcess.StartAsync(start);
+        Assert.True(run.ExitCode == 0, run.ToString());
+        Assert.Contains("BEFORE 42 42", run.Output);
+        Assert.Contains("CHANGED 43 43", run.Output);
+        foreach (string what in (string[])["FUNCTION", "LAMBDA", "MAP", "PROCESS", "ARGUMENT"])
+        {
+            string line = run.Output.Single(line => line.StartsWith(what, StringComparison.Ordinal));
+            Assert.All((string[])["refused", "hot reload", "ConsoleHost", "Restart"], words => Assert.Contains(words, line, StringComparison.Ordinal));
+        }
+
+        Assert.Contains("OTHER 7", run.Output);
+        Assert.Contains("LIBRARY 1", run.Output);
+    }
+
     [Fact]
     public async Task HostKilledInACall_ChildrenEnd_AndItsOutputCloses()
     {
@@ -136,12 +183,26 @@ public sealed class HostTests(PublishedBuilds builds) : LeakChecked, IClassFixtu
         host.Kill();
 
         // Whoever inherited the host's output would keep this from ending.
-        await host.StandardOutput.ReadToEndAsync().WaitAsync(TimeSpan.FromSeconds(5));
+        await host.StandardOutput.ReadToEndAsync().InTime(TimeSpan.FromSeconds(5));
         await Eventually.True(() => !ProcessInventory.IsAlive(child), "the child in its endless loop has ended", seconds: 2);
         await host.WaitForExitAsync();
     }
 
     private static string Built(string project, string file) => Path.Combine(Root, "tests", "Hosts", project, "bin", Configuration, "net10.0", file);
+
+    // The same code under another build id, which is all that tells builds apart.
+    private static (string File, Guid Old, Guid Other) OtherBuild(string file)
+    {
+        byte[] bytes = File.ReadAllBytes(file);
+        using PEReader image = new(new MemoryStream(bytes));
+        MetadataReader reader = image.GetMetadataReader();
+        Guid old = reader.GetGuid(reader.GetModuleDefinition().Mvid);
+        Guid other = Guid.NewGuid();
+        int at = bytes.AsSpan().IndexOf(old.ToByteArray());
+        other.ToByteArray().CopyTo(bytes, at);
+        File.WriteAllBytes(file + ".other", bytes);
+        return (file + ".other", old, other);
+    }
 
     private static Task<SampleRun> Start(string program, params string[] arguments) => SampleProcess.StartAsync(new ProcessStartInfo(program, arguments));
 

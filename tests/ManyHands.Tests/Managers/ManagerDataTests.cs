@@ -275,6 +275,7 @@ public sealed class ManagerDataTests : LeakChecked
         ISharedDictionary<string, int> stock = client.GetDictionary<string, int>("stock");
         stock["a"] = 1;
         Assert.Equal(0, Linux.Kill(manager.Id, Linux.Sigstop));
+        await Eventually.True(() => ProcessInventory.IsStopped(manager.Id), "it is stopped");
         Assert.Throws<TimeoutException>(() => stock["a"] = 2);
         using CancellationTokenSource cancel = new();
         ValueTask<int> canceled = stock.GetAsync("a", cancel.Token);

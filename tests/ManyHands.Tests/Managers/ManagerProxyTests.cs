@@ -95,11 +95,11 @@ public sealed class ManagerProxyTests : LeakChecked
         IDesk desk = isLocal ? own : client.GetProxy<IDesk>("desk");
         using CancellationTokenSource cancel = new();
         Task<int> waiting = desk.WaitAsync(cancel.Token);
-        await target.Begun.WaitAsync(Deadline, Token);
+        await target.Begun.InTime(Deadline, Token);
         await cancel.CancelAsync();
-        OperationCanceledException canceled = await Assert.ThrowsAnyAsync<OperationCanceledException>(() => waiting.WaitAsync(Deadline, Token));
+        OperationCanceledException canceled = await Assert.ThrowsAnyAsync<OperationCanceledException>(() => waiting.InTime(Deadline, Token));
         Assert.Equal(cancel.Token, canceled.CancellationToken);
-        await target.Canceled.WaitAsync(Deadline, Token);
+        await target.Canceled.InTime(Deadline, Token);
         Assert.Throws<OperationCanceledException>(() => desk.Count([1], cancel.Token));
         await Eventually.True(() => server.Statistics.Objects[0].WaitingRequests == 0, "nothing runs any more");
     }
@@ -113,9 +113,9 @@ public sealed class ManagerProxyTests : LeakChecked
         server.Start();
         await using ManagerClient client = await ManagerClient.ConnectAsync(server.EndPoint, server.Key, new() { CallTimeout = TimeSpan.FromMilliseconds(200) }, Token);
         IDesk desk = client.GetProxy<IDesk>("desk");
-        TimeoutException late = await Assert.ThrowsAsync<TimeoutException>(() => desk.WaitAsync(default).WaitAsync(Deadline, Token));
+        TimeoutException late = await Assert.ThrowsAsync<TimeoutException>(() => desk.WaitAsync(default).InTime(Deadline, Token));
         Assert.Contains("CallTimeout", late.Message, StringComparison.Ordinal);
-        await target.Canceled.WaitAsync(Deadline, Token);
+        await target.Canceled.InTime(Deadline, Token);
         Assert.Equal(5, desk.Add(2, 3));
     }
 
@@ -129,10 +129,10 @@ public sealed class ManagerProxyTests : LeakChecked
         int port = ((IPEndPoint)server.EndPoint).Port;
         await using Pool pool = Pool.Processes(1);
         Task call = pool.RunAsync(WaitFromElsewhere, port, server.Key.ToBase64());
-        await target.Begun.WaitAsync(Deadline, Token);
+        await target.Begun.InTime(Deadline, Token);
         pool.Kill();
-        await Assert.ThrowsAsync<ObjectDisposedException>(() => call.WaitAsync(Deadline, Token));
-        await target.Canceled.WaitAsync(Deadline, Token);
+        await Assert.ThrowsAsync<ObjectDisposedException>(() => call.InTime(Deadline, Token));
+        await target.Canceled.InTime(Deadline, Token);
         await Eventually.True(() => server.Statistics.Clients.Count == 0, "the client is gone");
     }
 
@@ -145,10 +145,10 @@ public sealed class ManagerProxyTests : LeakChecked
         server.Start();
         ManagerClient client = await ManagerClient.ConnectAsync(server.EndPoint, server.Key, cancellationToken: Token);
         Task<int> call = client.GetProxy<IDesk>("desk").WaitAsync(default);
-        await target.Begun.WaitAsync(Deadline, Token);
+        await target.Begun.InTime(Deadline, Token);
         await client.DisposeAsync();
-        await Assert.ThrowsAsync<ObjectDisposedException>(() => call.WaitAsync(Deadline, Token));
-        await target.Canceled.WaitAsync(Deadline, Token);
+        await Assert.ThrowsAsync<ObjectDisposedException>(() => call.InTime(Deadline, Token));
+        await target.Canceled.InTime(Deadline, Token);
     }
 
     [Fact]
@@ -160,11 +160,11 @@ public sealed class ManagerProxyTests : LeakChecked
         server.Start();
         await using ManagerClient client = await ManagerClient.ConnectAsync(server.EndPoint, server.Key, cancellationToken: Token);
         Task<int> call = client.GetProxy<IDesk>("desk").WaitAsync(default);
-        await target.Begun.WaitAsync(Deadline, Token);
+        await target.Begun.InTime(Deadline, Token);
         await server.DisposeAsync();
-        ManagerException gone = await Assert.ThrowsAsync<ManagerException>(() => call.WaitAsync(Deadline, Token));
+        ManagerException gone = await Assert.ThrowsAsync<ManagerException>(() => call.InTime(Deadline, Token));
         Assert.Equal(ManagerError.Gone, gone.Error);
-        await target.Canceled.WaitAsync(Deadline, Token);
+        await target.Canceled.InTime(Deadline, Token);
     }
 
     [Fact]
@@ -178,7 +178,7 @@ public sealed class ManagerProxyTests : LeakChecked
         IDesk desk = client.GetProxy<IDesk>("desk");
 
         // None ends before all have begun.
-        int[] results = await Task.WhenAll(Enumerable.Range(0, 1000).Select(i => desk.MeetAsync(i, 1000))).WaitAsync(Deadline, Token);
+        int[] results = await Task.WhenAll(Enumerable.Range(0, 1000).Select(i => desk.MeetAsync(i, 1000))).InTime(Deadline, Token);
         Assert.Equal(Enumerable.Range(0, 1000), results);
     }
 
@@ -194,16 +194,16 @@ public sealed class ManagerProxyTests : LeakChecked
         using CancellationTokenSource first = new();
         using CancellationTokenSource third = new();
         Task<int> holder = desk.WaitAsync(first.Token);
-        await target.Begun.WaitAsync(Deadline, Token);
+        await target.Begun.InTime(Deadline, Token);
         Task<int>[] behind = [.. Enumerable.Range(0, 50).Select(i => desk.NoteOrderAsync(i, i == 20 ? third.Token : default))];
         await Eventually.True(() => server.Statistics.Objects[0].WaitingRequests == 51, "all wait");
         Assert.Equal(1, server.Statistics.Objects[0].Count);
         await third.CancelAsync();
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => behind[20].WaitAsync(Deadline, Token));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => behind[20].InTime(Deadline, Token));
         await Eventually.True(() => server.Statistics.Objects[0].WaitingRequests == 50, "the cancelled one has left the line");
         await first.CancelAsync();
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => holder.WaitAsync(Deadline, Token));
-        await Task.WhenAll(behind.Where((_, i) => i != 20)).WaitAsync(Deadline, Token);
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => holder.InTime(Deadline, Token));
+        await Task.WhenAll(behind.Where((_, i) => i != 20)).InTime(Deadline, Token);
         Assert.Equal(Enumerable.Range(0, 50).Where(i => i != 20), target.Order);
     }
 
@@ -221,7 +221,7 @@ public sealed class ManagerProxyTests : LeakChecked
         ManagerException quota = Assert.Throws<ManagerException>(() => desk.Add(1, 2));
         Assert.Equal(ManagerError.Quota, quota.Error);
         await cancel.CancelAsync();
-        await Task.WhenAll(calls).ContinueWith(_ => { }, Token, TaskContinuationOptions.None, TaskScheduler.Default).WaitAsync(Deadline, Token);
+        await Task.WhenAll(calls).ContinueWith(_ => { }, Token, TaskContinuationOptions.None, TaskScheduler.Default).InTime(Deadline, Token);
         await Eventually.True(() => server.Statistics.Objects[0].WaitingRequests == 0, "nothing runs any more");
         Assert.Equal(3, desk.Add(1, 2));
     }

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
+using ManyHands.Managers;
 using ManyHands.Platform;
 using Xunit;
 
@@ -42,6 +43,7 @@ public sealed class ManagerSurvivalTests : LeakChecked
 
         // It is given the item, and never reads that.
         Assert.Equal(0, Linux.Kill(doomed.Id, Linux.Sigstop));
+        await Eventually.True(() => ProcessInventory.IsStopped(doomed.Id), "it is stopped");
         tasks.Enqueue(1, Token);
         await Eventually.True(() => tasks.Count == 0 && tasks.LeasedCount == 1, "the item is on its way");
         doomed.Kill();
@@ -66,7 +68,7 @@ public sealed class ManagerSurvivalTests : LeakChecked
         long killedAt = Stopwatch.GetTimestamp();
         doomed.Kill();
         await using QueueLease<int> lease = await tasks.LeaseAsync(cancellationToken: Token);
-        Assert.InRange(Stopwatch.GetElapsedTime(killedAt).TotalSeconds, 0, 2);
+        Assert.InRange(FairClock.Since(killedAt).TotalSeconds, 0, 2);
         Assert.Equal((7, true), (lease.Item, lease.IsRedelivered));
         await lease.CompleteAsync(Token);
     }
@@ -229,7 +231,8 @@ public sealed class ManagerSurvivalTests : LeakChecked
     public async Task ClientStopped_ForLong_LosesNothingAndIsNotRobbed()
     {
         // Longer than a peer that is really gone goes unnoticed.
-        TimeSpan stopped = TimeSpan.FromSeconds(Environment.GetEnvironmentVariable("MANYHANDS_LONG") == "1" ? 30 : 16);
+        using ShorterSilence shorter = new();
+        TimeSpan stopped = TimeSpan.FromSeconds(2 + WireStream.LongestSilence);
         using Gate gate = new();
         await using ManagerServer server = new();
         ISharedQueue<int> tasks = server.RegisterQueue<int>("tasks");
@@ -239,6 +242,7 @@ public sealed class ManagerSurvivalTests : LeakChecked
         await tasks.EnqueueBatchAsync(Enumerable.Range(0, 10), Token);
         await Eventually.True(() => tasks.Count == 0, "the first are taken");
         Assert.Equal(0, Linux.Kill(reader.Id, Linux.Sigstop));
+        await Eventually.True(() => ProcessInventory.IsStopped(reader.Id), "it is stopped");
         await tasks.EnqueueBatchAsync(Enumerable.Range(10, 10), Token);
         long stoppedAt = Stopwatch.GetTimestamp();
         while (Stopwatch.GetElapsedTime(stoppedAt) < stopped)
@@ -255,10 +259,12 @@ public sealed class ManagerSurvivalTests : LeakChecked
 
     /// <summary>The other side is gone without a word, as when its machine loses its power: no end of the connection ever comes, and what is asked finds nobody.</summary>
     [Fact]
-    public async Task PeerGoneWithoutAWord_IsFoundWithin15Seconds()
+    public async Task PeerGoneWithoutAWord_IsFoundInTime()
     {
+        Assert.InRange(WireStream.LongestSilence, 10, 15);
         if (!OwnNetwork.IsPossible)
             Assert.Skip("Needs the right to make network namespaces (root) and iproute2.");
+        using ShorterSilence shorter = new();
         await using OwnNetwork network = OwnNetwork.Create();
         await using ManagerServer server = new(new ManagerOptions { EndPoint = new IPEndPoint(network.There, 0), AllowPlaintext = true });
         ISharedQueue<int> tasks = server.RegisterQueue<int>("tasks");
@@ -271,11 +277,21 @@ public sealed class ManagerSurvivalTests : LeakChecked
         network.PullCable();
         long pulledAt = Stopwatch.GetTimestamp();
         await using QueueLease<int> lease = await tasks.LeaseAsync(cancellationToken: Token);
-        Assert.InRange(Stopwatch.GetElapsedTime(pulledAt).TotalSeconds, 0, 15.5);
+        Assert.InRange(FairClock.Since(pulledAt).TotalSeconds, 0, WireStream.LongestSilence + 1.5);
         Assert.True(lease.IsRedelivered);
         await lease.CompleteAsync(Token);
         await Eventually.True(() => client.State == ManagerClientState.Disconnected, "the client has noticed too");
         Assert.False(held.TryComplete());
+    }
+
+    /// <summary>So that tests needn't wait as long as users may have to; the long run does.</summary>
+    private sealed class ShorterSilence : IDisposable
+    {
+        private readonly (int, int) usual = WireStream.Seconds;
+
+        public ShorterSilence() => WireStream.Seconds = Environment.GetEnvironmentVariable("MANYHANDS_LONG") == "1" ? usual : (1, 1);
+
+        public void Dispose() => WireStream.Seconds = usual;
     }
 
     internal static int FreePort()

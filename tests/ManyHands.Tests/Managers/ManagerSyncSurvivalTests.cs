@@ -29,8 +29,8 @@ public sealed class ManagerSyncSurvivalTests : LeakChecked
 
         long killedAt = Stopwatch.GetTimestamp();
         holder.Kill();
-        SharedLock.Scope scope = await waiter.WaitAsync(Soon, Token);
-        Assert.InRange(Stopwatch.GetElapsedTime(killedAt).TotalSeconds, 0, 2);
+        SharedLock.Scope scope = await waiter.InTime(Soon, Token);
+        Assert.InRange(FairClock.Since(killedAt).TotalSeconds, 0, 2);
         Assert.Equal((true, true), (scope.WasAbandoned, own.WasAbandoned));
         scope.Dispose();
         Assert.True(own.TryEnter(out scope));
@@ -73,7 +73,7 @@ public sealed class ManagerSyncSurvivalTests : LeakChecked
         await doomed.JoinAsync(Token);
         await Eventually.True(() => server.Statistics.Clients.Count == 0, "the manager has noticed");
         held.Dispose();
-        SharedLock.Scope scope = await next.WaitAsync(Soon, Token);
+        SharedLock.Scope scope = await next.InTime(Soon, Token);
         Assert.False(scope.WasAbandoned);
         scope.Dispose();
     }
@@ -91,7 +91,7 @@ public sealed class ManagerSyncSurvivalTests : LeakChecked
         Assert.False(own.TryWait(TimeSpan.Zero, Token));
         Task waiter = own.WaitAsync(Token).AsTask();
         holder.Kill();
-        await waiter.WaitAsync(Soon, Token);
+        await waiter.InTime(Soon, Token);
         Assert.Equal(1, own.CurrentCount);
         Assert.Equal(1, own.Release(2));
         Assert.Throws<SemaphoreFullException>(() => own.Release());
@@ -129,10 +129,10 @@ public sealed class ManagerSyncSurvivalTests : LeakChecked
         await gate.WaitAsync();
         await Eventually.True(() => own.Waiting == 2, "both are there");
         doomed.Kill();
-        await Assert.ThrowsAsync<BrokenBarrierException>(() => other.WaitAsync(Soon, Token));
+        await Assert.ThrowsAsync<BrokenBarrierException>(() => other.InTime(Soon, Token));
         Assert.True(own.IsBroken);
         own.Reset();
-        BarrierPassage[] passages = await Task.WhenAll(Enumerable.Range(0, own.Parties).Select(_ => own.SignalAndWaitAsync(null, Token).AsTask())).WaitAsync(Soon, Token);
+        BarrierPassage[] passages = await Task.WhenAll(Enumerable.Range(0, own.Parties).Select(_ => own.SignalAndWaitAsync(null, Token).AsTask())).InTime(Soon, Token);
         Assert.Equal(Enumerable.Range(0, own.Parties), passages.Select(passage => passage.Index).Order());
     }
 
@@ -158,7 +158,7 @@ public sealed class ManagerSyncSurvivalTests : LeakChecked
         await Eventually.True(() => server.Statistics.Clients.Count == 0, "the manager has noticed");
         using (own.Lock.Enter(Token))
             own.Notify();
-        Assert.True(await living.WaitAsync(Soon, Token));
+        Assert.True(await living.InTime(Soon, Token));
         Assert.True(own.Lock.TryEnter(out SharedLock.Scope after));
         Assert.False(after.WasAbandoned);
         after.Dispose();
@@ -292,21 +292,21 @@ public sealed class ManagerSyncSurvivalTests : LeakChecked
         await Eventually.True(() => server.Statistics.Clients is [{ WaitingRequests: 5 }] && ownBarrier.Waiting == 2, "all wait");
 
         relay.Cut();
-        await Assert.ThrowsAsync<ConnectionLostException>(() => waiting.WaitAsync(Soon, Token));
-        await Assert.ThrowsAsync<ConnectionLostException>(() => party.WaitAsync(Soon, Token));
-        await Assert.ThrowsAsync<BrokenBarrierException>(() => ownParty.WaitAsync(Soon, Token));
+        await Assert.ThrowsAsync<ConnectionLostException>(() => waiting.InTime(Soon, Token));
+        await Assert.ThrowsAsync<ConnectionLostException>(() => party.InTime(Soon, Token));
+        await Assert.ThrowsAsync<BrokenBarrierException>(() => ownParty.InTime(Soon, Token));
         Assert.False(condition.Lock.IsHeldHere);
         conditionHeld.Dispose();
         await Eventually.True(() => server.Statistics.Clients is [{ WaitingRequests: 3 }], "the others wait again");
         held.Dispose();
         ownSemaphore.Release();
         ownEvent.Set();
-        SharedLock.Scope entered = await entering.WaitAsync(Soon, Token);
+        SharedLock.Scope entered = await entering.InTime(Soon, Token);
         Assert.True(client.GetLock("lock").IsHeldHere);
         Assert.False(entered.WasAbandoned);
         entered.Dispose();
-        await acquiring.WaitAsync(Soon, Token);
-        await awaiting.WaitAsync(Soon, Token);
+        await acquiring.InTime(Soon, Token);
+        await awaiting.InTime(Soon, Token);
         Assert.Equal((0, false), (ownSemaphore.CurrentCount, ownEvent.IsSet));
         using (await condition.Lock.EnterAsync(Token))
             condition.NotifyAll();
@@ -329,11 +329,11 @@ public sealed class ManagerSyncSurvivalTests : LeakChecked
         await server.DisposeAsync();
         await Eventually.True(() => client.State == ManagerClientState.Reconnecting, "the client has noticed");
         using CancellationTokenSource cancel = new(TimeSpan.FromMilliseconds(100));
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => barrier.SignalAndWaitAsync(null, cancel.Token).AsTask().WaitAsync(Soon, Token));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => barrier.SignalAndWaitAsync(null, cancel.Token).AsTask().InTime(Soon, Token));
         using CancellationTokenSource second = new(TimeSpan.FromMilliseconds(100));
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => one.WaitAsync(second.Token).AsTask().WaitAsync(Soon, Token));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => one.WaitAsync(second.Token).AsTask().InTime(Soon, Token));
         using CancellationTokenSource third = new(TimeSpan.FromMilliseconds(100));
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => queue.EnqueueAsync(1, third.Token).AsTask().WaitAsync(Soon, Token));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => queue.EnqueueAsync(1, third.Token).AsTask().InTime(Soon, Token));
     }
 
     [Fact]
@@ -361,7 +361,7 @@ public sealed class ManagerSyncSurvivalTests : LeakChecked
         }
 
         held.Dispose();
-        await Task.WhenAll(waiters).WaitAsync(Patience, Token);
+        await Task.WhenAll(waiters).InTime(Patience, Token);
         Assert.Equal(Enumerable.Range(0, waiters.Count), order);
     }
 
@@ -386,11 +386,11 @@ public sealed class ManagerSyncSurvivalTests : LeakChecked
         Task<bool> waiting = condition.TryWaitAsync(Patience, Token).AsTask();
         using (await others.EnterAsync(Token))
             second.GetCondition("condition").Notify();
-        Assert.True(await waiting.WaitAsync(Soon, Token));
+        Assert.True(await waiting.InTime(Soon, Token));
         Assert.True(condition.Lock.IsHeldHere);
         scope.Dispose();
         BarrierPassage[] passages = await Task.WhenAll(
-            first.GetBarrier("barrier").SignalAndWaitAsync(null, Token).AsTask(), second.GetBarrier("barrier").SignalAndWaitAsync(null, Token).AsTask()).WaitAsync(Soon, Token);
+            first.GetBarrier("barrier").SignalAndWaitAsync(null, Token).AsTask(), second.GetBarrier("barrier").SignalAndWaitAsync(null, Token).AsTask()).InTime(Soon, Token);
         Assert.Equal([0, 1], passages.Select(passage => passage.Index).Order());
     }
 
@@ -447,7 +447,7 @@ public sealed class ManagerSyncSurvivalTests : LeakChecked
         Task[] waiters = [condition.WaitAsync(Token).AsTask(), semaphore.WaitAsync(Token).AsTask(), barrier.SignalAndWaitAsync(null, Token).AsTask()];
         await server.DisposeAsync();
         foreach (Task waiter in waiters)
-            Assert.Equal(ManagerError.Gone, (await Assert.ThrowsAsync<ManagerException>(() => waiter.WaitAsync(Soon, Token))).Error);
+            Assert.Equal(ManagerError.Gone, (await Assert.ThrowsAsync<ManagerException>(() => waiter.InTime(Soon, Token))).Error);
         Assert.False(condition.Lock.IsHeldHere);
         scope.Dispose();
     }

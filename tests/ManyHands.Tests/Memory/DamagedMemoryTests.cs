@@ -51,7 +51,7 @@ public sealed class DamagedMemoryTests : LeakChecked
             Spoilt.Overwrite(queue, -SharedBlock.HeaderSize, 56, random);
             try
             {
-                await pool.RunAsync(static (SharedArray<int> array) => array.Span.ToArray().Sum(), array).WaitAsync(Deadline, Token);
+                await pool.RunAsync(static (SharedArray<int> array) => array.Span.ToArray().Sum(), array).InTime(Deadline, Token);
             }
             catch (UnsendableCallException)
             {
@@ -60,7 +60,7 @@ public sealed class DamagedMemoryTests : LeakChecked
 
             try
             {
-                await pool.RunAsync(static (SharedQueue<int> queue) => queue.TryDequeue(out _, TimeSpan.FromMilliseconds(20)), queue).WaitAsync(Deadline, Token);
+                await pool.RunAsync(static (SharedQueue<int> queue) => queue.TryDequeue(out _, TimeSpan.FromMilliseconds(20)), queue).InTime(Deadline, Token);
             }
             catch (Exception failure) when (failure is UnsendableCallException or IOException)
             {

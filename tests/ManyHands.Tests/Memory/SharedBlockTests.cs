@@ -1,6 +1,5 @@
 using System.Runtime.InteropServices;
 using ManyHands.Memory;
-using ManyHands.Platform;
 using ManyHands.Serialization;
 using Xunit;
 
@@ -60,15 +59,5 @@ public sealed unsafe class SharedBlockTests : LeakChecked
         block.EndUser();
         Assert.True(block.IsReleased);
         Assert.Throws<ObjectDisposedException>(() => block.Refer());
-    }
-
-    [Fact]
-    public void Identity_TellsLivingFromDead()
-    {
-        Assert.True(ProcessIdentity.Current.IsAlive);
-        Assert.False((ProcessIdentity.Current with { Start = ProcessIdentity.Current.Start - 1 }).IsAlive);
-        Assert.False(new ProcessIdentity(int.MaxValue, 1).IsAlive);
-        Assert.False(new ProcessIdentity(0, 0).IsAlive);
-        Assert.False(new ProcessIdentity(-1, 0).IsAlive);
     }
 }

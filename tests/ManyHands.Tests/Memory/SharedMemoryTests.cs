@@ -38,7 +38,7 @@ public sealed class SharedMemoryTests : LeakChecked
         Assert.Equal(16, memory.Span.Length);
         Assert.Throws<ArgumentOutOfRangeException>(() => memory.At<long>(9));
         Assert.Throws<ArgumentOutOfRangeException>(() => memory.At<long>(-1));
-        Assert.Throws<ArgumentOutOfRangeException>(() => memory.At<decimal>(long.MaxValue));
+        Assert.Throws<ArgumentOutOfRangeException>(() => memory.At<Guid>(long.MaxValue));
         Assert.Throws<ArgumentOutOfRangeException>(() => memory.SpanOf<long>(8, 2).Length);
         Assert.Throws<ArgumentOutOfRangeException>(() => memory.SpanOf<long>(0, -1).Length);
         Assert.Throws<ArgumentOutOfRangeException>(() => memory.SpanOf<long>(17, 0).Length);

@@ -46,7 +46,7 @@ public sealed class SharedObjectTests : LeakChecked
             (nameof(NameEntry.Offset), 32), (nameof(NameEntry.Length), 40), (nameof(NameEntry.Token), 48),
         ];
         Assert.All(fields, field => Assert.Equal(field.Offset, (int)Marshal.OffsetOf<NameEntry>(field.Field)));
-        Assert.Equal((64, 4096), (NameFile.NameOffset, NameFile.EntriesOffset));
+        Assert.Equal((128, 4096), (NameFile.NameOffset, NameFile.EntriesOffset));
     }
 
     [Fact]
@@ -54,9 +54,9 @@ public sealed class SharedObjectTests : LeakChecked
     {
         using Host server = new($"named serve '{name} a' '{name} b'");
         using Host client = new($"named ask '{name} a' '{name} b' 1000");
-        Assert.Equal("999000", (await client.Process.StandardOutput.ReadToEndAsync(Token).WaitAsync(Deadline, Token)).Trim());
-        await client.Process.WaitForExitAsync(Token).WaitAsync(Deadline, Token);
-        await server.Process.WaitForExitAsync(Token).WaitAsync(Deadline, Token);
+        Assert.Equal("999000", (await client.Process.StandardOutput.ReadToEndAsync(Token).InTime(Deadline, Token)).Trim());
+        await client.Process.WaitForExitAsync(Token).InTime(Deadline, Token);
+        await server.Process.WaitForExitAsync(Token).InTime(Deadline, Token);
         Assert.Equal((0, 0), (server.Process.ExitCode, client.Process.ExitCode));
         Assert.False(File.Exists(FileOf($"{name} a")));
         Assert.False(File.Exists(FileOf($"{name} b")));
@@ -98,7 +98,7 @@ public sealed class SharedObjectTests : LeakChecked
         await Holders(folder, 1);
         Assert.True(File.Exists(FileOf(name)));
         Gate.Open(gate.Named("end"));
-        await holder.Process.WaitForExitAsync(Token).WaitAsync(Deadline, Token);
+        await holder.Process.WaitForExitAsync(Token).InTime(Deadline, Token);
         Assert.Equal(0, holder.Process.ExitCode);
         Assert.False(File.Exists(FileOf(name)));
     }
@@ -128,7 +128,7 @@ public sealed class SharedObjectTests : LeakChecked
             }))];
         await Eventually.True(() => ready.Value == Processes, "all have started", 120);
         go.Set();
-        await Eventually.True(() => opened.Value == Processes, "all have it", 60);
+        await Eventually.True(() => opened.Value == Processes, "all have it", 120);
         Assert.Equal(1, made.Value);
         using (SharedValue<int> value = SharedObject.Open<SharedValue<int>>(name))
             Assert.Equal(Processes, value.Value);
@@ -443,6 +443,31 @@ public sealed class SharedObjectTests : LeakChecked
         }
 
         Assert.False(Directory.Exists(directory.Location));
+    }
+
+    /// <summary>Many may want a name at a time, and it takes long until all had their turn. As long as it goes on, none gives up.</summary>
+    [Fact]
+    public async Task File_ThatIsWrittenTo_IsWaitedFor()
+    {
+        TimeSpan patience = TimeSpan.FromMilliseconds(400);
+        using Folder folder = new();
+        NameDirectory directory = new(folder.Sub("names"));
+        Task waiter;
+        using (NameFile file = directory.Lock(name, create: true)!)
+        {
+            file.Begin(typeof(SharedLock));
+            waiter = Task.Factory.StartNew(() => directory.Lock(name, create: true, patience)!.Dispose(), Token, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+            long startedAt = Stopwatch.GetTimestamp();
+            for (ulong i = 1; Stopwatch.GetElapsedTime(startedAt) < 2 * patience; i++)
+            {
+                file.Add(new(Guid.NewGuid(), int.MaxValue - (int)(i % 1000), 5, 6, 0, 0), i);
+                Thread.Sleep(1);
+            }
+
+            Assert.False(waiter.IsCompleted);
+        }
+
+        await waiter.InTime(Deadline, Token);
     }
 
     /// <summary>One that holds for long, and many that are killed: their places are taken again.</summary>

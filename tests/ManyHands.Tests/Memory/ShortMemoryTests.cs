@@ -1,10 +1,9 @@
-using System.Runtime.InteropServices;
 using Xunit;
 
 namespace ManyHands.Tests.Memory;
 
 /// <summary>A process that may not have the memory that it wants: it is told, when it asks, and no access faults later. Each runs in a child, whose limits are set there.</summary>
-public sealed partial class ShortMemoryTests : LeakChecked
+public sealed class ShortMemoryTests : LeakChecked
 {
     private const long Mebibyte = 1 << 20;
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(60);
@@ -82,37 +81,5 @@ public sealed partial class ShortMemoryTests : LeakChecked
         {
             return refusal.Message;
         }
-    }
-
-    private static partial class Limits
-    {
-        private const int FileSize = 1;
-        private const int AddressSpace = 9;
-        private const int FileSizeSignal = 25;
-
-        /// <summary>For each file, of which anonymous memory is one; without the signal that would end the process.</summary>
-        public static void SetFileSize(long most)
-        {
-            _ = SetSignalHandler(FileSizeSignal, 1);
-            Set(FileSize, most);
-        }
-
-        public static void SetAddresses(long more)
-        {
-            string line = File.ReadLines("/proc/self/status").First(line => line.StartsWith("VmSize:", StringComparison.Ordinal));
-            Set(AddressSpace, (1024 * long.Parse(line.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)[1], System.Globalization.CultureInfo.InvariantCulture)) + more);
-        }
-
-        private static unsafe void Set(int resource, long value)
-        {
-            long* limit = stackalloc long[] { value, value };
-            Assert.Equal(0, SetLimit(resource, limit));
-        }
-
-        [LibraryImport("libc", EntryPoint = "setrlimit")]
-        private static unsafe partial int SetLimit(int resource, long* limit);
-
-        [LibraryImport("libc", EntryPoint = "signal")]
-        private static partial nint SetSignalHandler(int signal, nint handler);
     }
 }

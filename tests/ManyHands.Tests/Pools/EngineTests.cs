@@ -37,7 +37,7 @@ public sealed class ThreadPoolTests : PoolContract
     {
         await using Pool pool = CreatePool(4);
         using Barrier barrier = new(4);
-        await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => pool.RunAsync(() => { Assert.True(barrier.SignalAndWait(TimeSpan.FromSeconds(20))); })));
+        await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => pool.RunAsync(() => { Assert.True(barrier.SignalAndWait(TimeSpan.FromMinutes(1))); })));
     }
 
     [Fact]
@@ -79,7 +79,7 @@ public sealed class CoroutinePoolTests : PoolContract
             most = Math.Max(most, ++now);
             if (now == 3)
                 full.TrySetResult();
-            await full.Task.WaitAsync(TimeSpan.FromSeconds(20));
+            await full.Task.InTime(TimeSpan.FromSeconds(20));
             await Task.Delay(1);
             now--;
         })));

@@ -25,7 +25,7 @@ public sealed class MapEndTests : LeakChecked
                 FaultPoint.Arm(FaultStep.BatchFinished, Fault.Delay, hits: batch, delay: TimeSpan.FromMilliseconds(150));
                 string last = $"{ran}{batch}";
                 List<int> taken = [];
-                await TakeAll(pool, last, inOrder, taken).WaitAsync(Deadline);
+                await TakeAll(pool, last, inOrder, taken).InTime(Deadline);
                 Assert.Equal([1, 2, 3], taken.Order());
             }
         }

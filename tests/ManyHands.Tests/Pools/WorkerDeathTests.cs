@@ -32,15 +32,15 @@ public sealed partial class WorkerDeathTests : LeakChecked
         string finish = gate.Named("finish");
         Task<int> other = pool.RunAsync(Work.OpenThenWait, gate.Path, finish);
         await gate.WaitAsync();
-        WorkerCrashedException crash = await Assert.ThrowsAsync<WorkerCrashedException>(() => pool.RunAsync(Die.Named, death).WaitAsync(Deadline));
+        WorkerCrashedException crash = await Assert.ThrowsAsync<WorkerCrashedException>(() => pool.RunAsync(Die.Named, death).InTime(Deadline));
         Assert.Equal(signal, crash.Signal);
         Assert.Equal(exitCode, crash.ExitCode);
         Assert.NotEqual(Environment.ProcessId, crash.ProcessId);
         Assert.False(ProcessInventory.IsAlive(crash.ProcessId));
         Assert.Contains(nameof(Die.Named), crash.Message, StringComparison.Ordinal);
         Gate.Open(finish);
-        Assert.Equal(1, await other.WaitAsync(Deadline));
-        Assert.Equal(42, await pool.RunAsync(Work.Answer).WaitAsync(Deadline));
+        Assert.Equal(1, await other.InTime(Deadline));
+        Assert.Equal(42, await pool.RunAsync(Work.Answer).InTime(Deadline));
         Assert.Equal(1, pool.Statistics.CrashedCalls);
         Assert.Equal(1, pool.Statistics.WorkersLost);
     }
@@ -65,7 +65,7 @@ public sealed partial class WorkerDeathTests : LeakChecked
         {
             Console.Error.WriteLine("about to go");
             Environment.Exit(3);
-        }).WaitAsync(Deadline));
+        }).InTime(Deadline));
         Assert.Contains("about to go", crash.LastErrorLines);
         Assert.Contains("about to go", crash.Message, StringComparison.Ordinal);
     }
@@ -96,8 +96,8 @@ public sealed partial class WorkerDeathTests : LeakChecked
         string path = gate.Named("ran-");
         Task doomed = pool.RunAsync(Die.Named, nameof(Die.BySigkill));
         Task[] behind = [.. Enumerable.Range(0, 30).Select(i => pool.RunAsync(Work.Touch, path + i))];
-        await Assert.ThrowsAsync<WorkerCrashedException>(() => doomed.WaitAsync(Deadline));
-        await Task.WhenAll(behind).WaitAsync(Deadline);
+        await Assert.ThrowsAsync<WorkerCrashedException>(() => doomed.InTime(Deadline));
+        await Task.WhenAll(behind).InTime(Deadline);
         Assert.Equal(30, gate.Count("ran-"));
     }
 
@@ -120,7 +120,7 @@ public sealed partial class WorkerDeathTests : LeakChecked
                 int number = Interlocked.Increment(ref next);
                 try
                 {
-                    Assert.Equal(number, await pool.RunAsync(AppendAndReturn, runs, number).WaitAsync(Deadline));
+                    Assert.Equal(number, await pool.RunAsync(AppendAndReturn, runs, number).InTime(Deadline));
                     Interlocked.Increment(ref succeeded);
                 }
                 catch (WorkerCrashedException crash)
@@ -143,12 +143,12 @@ public sealed partial class WorkerDeathTests : LeakChecked
         }
 
         await enough.CancelAsync();
-        await Task.WhenAll(callers).WaitAsync(Deadline);
+        await Task.WhenAll(callers).InTime(Deadline);
         Assert.Equal(next, outcomes.Count);
         Assert.All(outcomes.Values, count => Assert.Equal(1, count));
         Assert.InRange(crashed, 0, Kills);
         Assert.True(succeeded > Kills);
-        Assert.Equal(42, await pool.RunAsync(Work.Answer).WaitAsync(Deadline));
+        Assert.Equal(42, await pool.RunAsync(Work.Answer).InTime(Deadline));
 
         // At most once: no call left its mark twice.
         string[] marks = [.. Directory.GetFiles(Path.GetDirectoryName(runs)!, "runs-*").SelectMany(File.ReadAllLines)];
@@ -166,11 +166,12 @@ public sealed partial class WorkerDeathTests : LeakChecked
         await gate.WaitAsync();
         int worker = pool.Statistics.Workers[0].Id;
         Assert.Equal(0, Signal(worker, 19));
+        await Eventually.True(() => ProcessInventory.IsStopped(worker), "the worker is stopped");
         Gate.Open(finish);
         Assert.NotSame(call, await Task.WhenAny(call, Task.Delay(500)));
         Assert.Equal(0, pool.Statistics.WorkersLost);
         Assert.Equal(0, Signal(worker, 18));
-        Assert.Equal(1, await call.WaitAsync(Deadline));
+        Assert.Equal(1, await call.InTime(Deadline));
     }
 
     [Fact]
@@ -178,10 +179,12 @@ public sealed partial class WorkerDeathTests : LeakChecked
     {
         Pool pool = Pool.Processes(1);
         await pool.WarmUpAsync();
-        Assert.Equal(0, Signal(pool.Statistics.Workers[0].Id, 19));
+        int worker = pool.Statistics.Workers[0].Id;
+        Assert.Equal(0, Signal(worker, 19));
+        await Eventually.True(() => ProcessInventory.IsStopped(worker), "the worker is stopped");
         long startedAt = Stopwatch.GetTimestamp();
-        await pool.DisposeAsync().AsTask().WaitAsync(Deadline);
-        Assert.InRange(Stopwatch.GetElapsedTime(startedAt).TotalSeconds, 0, 5);
+        await pool.DisposeAsync().AsTask().InTime(Deadline);
+        Assert.InRange(FairClock.Since(startedAt).TotalSeconds, 0, 5);
     }
 
     [Fact]
@@ -196,7 +199,7 @@ public sealed partial class WorkerDeathTests : LeakChecked
                 Environment.Exit(4);
             },
         });
-        PoolBrokenException broken = await Assert.ThrowsAsync<PoolBrokenException>(() => pool.RunAsync(Work.Answer).WaitAsync(Deadline));
+        PoolBrokenException broken = await Assert.ThrowsAsync<PoolBrokenException>(() => pool.RunAsync(Work.Answer).InTime(Deadline));
         Assert.Contains("exited with code 4", broken.Message, StringComparison.Ordinal);
         Assert.Contains("no licence", broken.Message, StringComparison.Ordinal);
         Assert.InRange(pool.Statistics.WorkersStarted, 1, 9);
@@ -239,6 +242,44 @@ public sealed partial class WorkerDeathTests : LeakChecked
         Assert.Equal(3, lines.Count(line => line is { IsError: true, Text: "error" }));
     }
 
+    /// <summary>What the system would take for something else is refused at once, and all else is there.</summary>
+    [Theory]
+    [InlineData("", "x", "no name")]
+    [InlineData("A=B", "x", "'='")]
+    [InlineData("=A", "x", "'='")]
+    [InlineData("A\0B", "x", "null character")]
+    [InlineData("A", "x\0y", "null character")]
+    public void Environment_ThatTheSystemCannotHave_IsRefused(string name, string value, string why)
+    {
+        ArgumentException refused = Assert.Throws<ArgumentException>(() => Pool.Processes(1, new() { Environment = new Dictionary<string, string?> { [name] = value } }));
+        Assert.Equal(nameof(ProcessPoolOptions.Environment), refused.ParamName);
+        Assert.Contains(why, refused.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void DirectoryOrName_ThatTheSystemWouldCut_IsRefused()
+    {
+        Assert.Throws<ArgumentException>(() => Pool.Processes(1, new() { WorkingDirectory = "/tmp\0/x" }));
+        Assert.Throws<DirectoryNotFoundException>(() => Pool.Processes(1, new() { WorkingDirectory = "" }));
+        Environment_ThatTheSystemCannotHave_IsRefused("A\ud800", "x", "surrogate");
+        Environment_ThatTheSystemCannotHave_IsRefused("A", "\udc00", "surrogate");
+        foreach (string name in (string[])["a\0b", "a\nb", "\ud800", "\u001b[2J"])
+        {
+            ArgumentException refused = Assert.Throws<ArgumentException>(() => WorkerProcess.Start(static () => { }, name));
+            Assert.Equal("name", refused.ParamName);
+        }
+    }
+
+    [Fact]
+    public async Task Environment_OddButLawful_IsThere()
+    {
+        Dictionary<string, string?> variables = new(StringComparer.OrdinalIgnoreCase) { ["path"] = "x", ["WITH SPACE"] = "a=b\nc", ["EMPTY"] = "", ["TEXT"] = "\U0001F600" };
+        await using Pool pool = Pool.Processes(1, new() { Environment = variables });
+        variables.Clear();
+        string?[] there = await pool.RunAsync(static () => new[] { "path", "PATH", "WITH SPACE", "TEXT" }.Select(Environment.GetEnvironmentVariable).ToArray());
+        Assert.Equal(["x", Environment.GetEnvironmentVariable("PATH"), "a=b\nc", "\U0001F600"], there);
+    }
+
     [Fact]
     public async Task Environment_AndDirectory_AreSetForTheWorkers()
     {
@@ -268,7 +309,7 @@ public sealed partial class WorkerDeathTests : LeakChecked
         Pool pool = Pool.Processes(1);
         Task doomed = pool.RunAsync(Die.Named, nameof(Die.BySigkill));
         Task<int> behind = pool.RunAsync(Work.Answer);
-        await pool.DisposeAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(10));
+        await pool.DisposeAsync().AsTask().InTime(TimeSpan.FromSeconds(10));
         await Assert.ThrowsAsync<WorkerCrashedException>(() => doomed);
         Assert.Equal(42, await behind);
     }
@@ -280,7 +321,7 @@ public sealed partial class WorkerDeathTests : LeakChecked
         Pool pool = Pool.Processes(1, new() { ShutdownTimeout = TimeSpan.FromMilliseconds(100) });
         Task<int> call = pool.RunAsync(Work.WaitForever, gate.Path);
         await gate.WaitAsync();
-        await pool.DisposeAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(10));
+        await pool.DisposeAsync().AsTask().InTime(TimeSpan.FromSeconds(10));
         await Assert.ThrowsAsync<ObjectDisposedException>(() => call);
     }
 

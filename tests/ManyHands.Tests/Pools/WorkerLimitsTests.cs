@@ -128,7 +128,7 @@ public sealed partial class WorkerLimitsTests : LeakChecked
         await Eventually.True(() => gate.Count("start-") == 2, "both are in their initializer");
         await Task.Delay(idle * 10, TestContext.Current.CancellationToken);
         gate.Open();
-        await ready.WaitAsync(TimeSpan.FromSeconds(60), TestContext.Current.CancellationToken);
+        await ready.InTime(TimeSpan.FromSeconds(60), TestContext.Current.CancellationToken);
         Assert.Equal(2, pool.Statistics.WorkersStarted);
         Assert.Equal(42, await pool.RunAsync(Work.Answer));
     }

@@ -46,7 +46,7 @@ public sealed class PipeFaultTests(ITestOutputHelper output) : LeakChecked
             long startedAt = Stopwatch.GetTimestamp();
             int[] numbers = [.. receiver.ReceiveAll().Select(message => FaultyQueueWork.NumberOf(message, cell.Scenario.Size))];
             if (cell.Fault == Fault.Kill)
-                Assert.InRange(Stopwatch.GetElapsedTime(startedAt), TimeSpan.Zero, Bound);
+                Assert.InRange(FairClock.Since(startedAt), TimeSpan.Zero, Bound);
             int sent = cell.Fault != Fault.Kill ? Messages : cell.Scenario.Hits - (cell.Step is FaultStep.LaneReserved or FaultStep.LaneHalfCopied ? 1 : 0);
             Assert.Equal(Enumerable.Range(0, sent), numbers);
             await CheckDelay(victim, cell.Fault);
@@ -71,7 +71,7 @@ public sealed class PipeFaultTests(ITestOutputHelper output) : LeakChecked
             {
                 long startedAt = Stopwatch.GetTimestamp();
                 while (await TrySend(sender, [1]))
-                    Assert.InRange(Stopwatch.GetElapsedTime(startedAt), TimeSpan.Zero, Bound);
+                    Assert.InRange(FairClock.Since(startedAt), TimeSpan.Zero, Bound);
             }
 
             sender.Dispose();
@@ -85,7 +85,7 @@ public sealed class PipeFaultTests(ITestOutputHelper output) : LeakChecked
     {
         try
         {
-            await sender.SendAsync(message).AsTask().WaitAsync(Deadline);
+            await sender.SendAsync(message).AsTask().InTime(Deadline);
             return true;
         }
         catch (PipeBrokenException)

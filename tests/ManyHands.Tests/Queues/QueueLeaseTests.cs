@@ -122,9 +122,9 @@ public sealed class QueueLeaseTests : LeakChecked
         Assert.False(queue.Join(Short, Token));
         Assert.False(joining.IsCompleted || joiningHere.IsCompleted);
         held.Complete();
-        await Task.WhenAll(joining, joiningHere).WaitAsync(Deadline, Token);
+        await Task.WhenAll(joining, joiningHere).InTime(Deadline, Token);
         queue.Complete();
-        Assert.Equal(1999, (await Task.WhenAll(working).WaitAsync(Deadline, Token)).Sum());
+        Assert.Equal(1999, (await Task.WhenAll(working).InTime(Deadline, Token)).Sum());
         using CancellationTokenSource cancel = new(TimeSpan.FromMilliseconds(20));
         queue.Join(Token);
         using SharedQueue<int> other = new();
@@ -154,7 +154,7 @@ public sealed class QueueLeaseTests : LeakChecked
         await Assert.ThrowsAsync<TimeoutException>(() => reading.WaitAsync(Short, Token));
         first.Complete();
         second.Abandon();
-        int[] read = await reading.WaitAsync(Deadline, Token);
+        int[] read = await reading.InTime(Deadline, Token);
         Assert.Equal([2], read);
         Assert.Throws<QueueCompletedException>(() => queue.Lease(cancellationToken: Token));
         Assert.Empty(queue.DequeueBatch(10, Token));
@@ -170,7 +170,7 @@ public sealed class QueueLeaseTests : LeakChecked
         QueueLease<int> lease = queue.Lease(cancellationToken: Token);
         queue.Dispose();
         lease.Dispose();
-        Assert.Equal((3, true), await pool.RunAsync(LeaseWork.LeaseKept).WaitAsync(Deadline, Token));
+        Assert.Equal((3, true), await pool.RunAsync(LeaseWork.LeaseKept).InTime(Deadline, Token));
         Assert.Throws<ObjectDisposedException>(() => queue.Lease(cancellationToken: Token));
     }
 
@@ -187,7 +187,7 @@ public sealed class QueueLeaseTests : LeakChecked
             read.AddRange(batch);
         }
 
-        await adding.WaitAsync(Deadline, Token);
+        await adding.InTime(Deadline, Token);
         Assert.Equal(Enumerable.Range(0, 5000), read.Select(int.Parse));
         await queue.EnqueueBatchAsync(["x", "y"], Token);
         await queue.EnqueueBatchAsync([], Token);
@@ -253,7 +253,7 @@ public sealed class QueueLeaseTests : LeakChecked
 
         await writing;
         queue.Complete();
-        await queue.JoinAsync(Token).AsTask().WaitAsync(Deadline, Token);
+        await queue.JoinAsync(Token).AsTask().InTime(Deadline, Token);
         foreach (WorkerProcess reader in readers)
         {
             Assert.True(await reader.JoinAsync(Deadline, Token), "a reader doesn't end");

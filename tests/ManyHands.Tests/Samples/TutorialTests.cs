@@ -208,7 +208,9 @@ public sealed partial class TutorialTests
 
         Assert.Equal($"Visit --> {Unreachable}", run.Output[0]);
         Assert.Contains("127.0.0.1:1", run.Output[1], StringComparison.Ordinal);
-        Assert.Empty(run.Errors);
+
+        // On a busy machine the first request may take the coroutines' thread for long enough to be told.
+        Assert.DoesNotContain(run.Errors, line => !line.Contains("blocked the coroutine", StringComparison.Ordinal) && !line.Contains("has been blocking the coroutine", StringComparison.Ordinal));
     }
 
     [Fact]

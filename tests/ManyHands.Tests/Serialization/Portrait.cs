@@ -100,8 +100,9 @@ internal static class Portrait
             drawn.Add(one.ToString());
         }
 
-        string[] unordered = ["HashSet", "Dictionary", "Frozen", "ConcurrentBag", "ReadOnlySet"];
-        if (Array.Exists(unordered, name => type.Name.Contains(name, StringComparison.Ordinal)) && !type.Name.Contains("Sorted", StringComparison.Ordinal) && !type.Name.Contains("Ordered", StringComparison.Ordinal))
+        // Their order comes from hashes.
+        string[] unordered = ["ImmutableHashSet", "ImmutableDictionary", "ConcurrentDictionary", "Frozen"];
+        if (Array.Exists(unordered, name => type.Name.Contains(name, StringComparison.Ordinal)))
             drawn.Sort(StringComparer.Ordinal);
         text.AppendJoin("; ", drawn);
         if ((type.GetProperty("Comparer") ?? type.GetProperty("KeyComparer")) is { } comparer)

@@ -1,8 +1,10 @@
 using System.Collections;
+using System.Runtime.InteropServices;
+using Nerdbank.MessagePack;
 using PolyType;
 
 // That others may derive from these, and that they hide things from the serializer, is what is tested.
-#pragma warning disable CA1852, CA1823, CA1822, IDE0051, IDE0052, CS0414, CS0067, CS0169, CA1805
+#pragma warning disable CS9124, IDE1006, CA1051, CA1036, CA1046, CA1852, CA1823, CA1822, IDE0051, IDE0052, CS0414, CS0067, CS0169, CA1805
 
 namespace ManyHands.Tests.Serialization;
 
@@ -184,3 +186,128 @@ internal sealed class FillsItself : List<string>
 {
     public FillsItself() => Add("a");
 }
+
+internal sealed class Turned
+{
+    public Turned(int start, int end)
+    {
+        Start = end;
+        End = start;
+    }
+
+    public int Start { get; }
+
+    public int End { get; }
+}
+
+internal sealed class TurnedBySetters
+{
+    public int Start { get; set => field = value == 0 ? End : value; }
+
+    public int End
+    {
+        get;
+        set
+        {
+            (Start, field) = (value, Start);
+        }
+    }
+}
+
+internal sealed class Floors
+{
+    public double Value { get => Math.Floor(field); set; }
+}
+
+internal sealed class DropsSign
+{
+    public double Value { get; set => field = value + 0.0; } = -0.0;
+}
+
+internal sealed class CalledBack : IMessagePackSerializationCallbacks
+{
+    public int Value { get; set; }
+
+    public void OnBeforeSerialize()
+    {
+    }
+
+    public void OnAfterDeserialize() => Value++;
+}
+
+[StructLayout(LayoutKind.Explicit)]
+internal struct BoolUnion
+{
+    [FieldOffset(0)]
+    public int Number;
+    [FieldOffset(0)]
+    public bool Truth;
+}
+
+[StructLayout(LayoutKind.Explicit)]
+internal struct NullableUnion
+{
+    [FieldOffset(0)]
+    public long Number;
+    [FieldOffset(0)]
+    public int? Maybe;
+}
+
+[StructLayout(LayoutKind.Explicit)]
+internal sealed class UnionClass
+{
+    [FieldOffset(0)]
+    public int Number;
+    [FieldOffset(0)]
+    public bool Truth;
+}
+
+internal sealed class Changeable : IComparable<Changeable>
+{
+    public int Value { get; set; }
+
+    public int CompareTo(Changeable? other) => Value.CompareTo(other?.Value);
+
+    public override bool Equals(object? obj) => obj is Changeable other && Value == other.Value;
+
+    public override int GetHashCode() => Value;
+}
+
+internal sealed class Cased(int id)
+{
+    public int ID { get; } = id;
+
+    public int Id { get; set; }
+}
+
+internal sealed class CasedTheOtherWay(int id)
+{
+    public int ID { get; set; }
+
+    public int Id { get; } = id;
+}
+
+internal sealed class FieldAndProperty(int value)
+{
+    public int value = value;
+
+    public int Value { get; set; }
+}
+
+internal sealed class Page : List<int>
+{
+    public int Total { get; set; }
+}
+
+internal sealed class Window : IReadOnlyCollection<int>
+{
+    private readonly int[] _items = [1, 2];
+
+    public int Count => 2;
+
+    public IEnumerator<int> GetEnumerator() => ((IEnumerable<int>)_items).GetEnumerator();
+
+    IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
+}
+
+internal sealed class OwnSortedSet : SortedSet<string>;

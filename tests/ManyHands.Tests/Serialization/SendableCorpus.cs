@@ -8,6 +8,7 @@ using System.Net;
 using System.Numerics;
 using System.Text;
 using System.Text.Json;
+using Xunit;
 
 namespace ManyHands.Tests.Serialization;
 
@@ -25,6 +26,13 @@ internal static class SendableCorpus
         Journey.ArrivesEqual(new Holder<T>(1, value, 2));
         Journey.ArrivesEqual(new[] { value, value });
         Journey.ArrivesEqual(new List<Holder<T>> { new(1, value, 2) });
+    });
+
+    // What is declared as an interface may arrive as another class, with the same items in the same order.
+    private static KeyValuePair<string, Action> Items<T>(string name, IEnumerable<T> value) => new(name, () =>
+    {
+        Assert.Equal(Portrait.Of(value.ToArray()), Portrait.Of(Journey.Of(value).ToArray()));
+        Assert.Equal(Portrait.Of(value.ToArray()), Portrait.Of(Journey.Of(new Holder<IEnumerable<T>>(1, value, 2)).Value.ToArray()));
     });
 
     private static IEnumerable<KeyValuePair<string, Action>> TimeCases() =>
@@ -113,7 +121,7 @@ internal static class SendableCorpus
         Case("Collection", new Collection<string> { "a" }),
         Case("ObservableCollection", new ObservableCollection<string> { "a", "b" }),
         Case("ReadOnlyCollection", new ReadOnlyCollection<string>(["a", "b"])),
-        Case("ConcurrentBag", new ConcurrentBag<int>([1, 2, 3])),
+        Case("ConcurrentBag keeps its order", new ConcurrentBag<int>([1, 2, 3])),
         Case("ConcurrentQueue", new ConcurrentQueue<int>([1, 2, 3])),
         Case("ConcurrentStack keeps its order", new ConcurrentStack<int>([1, 2, 3])),
         Case("ImmutableArray", ImmutableArray.Create("a", "b")),
@@ -136,6 +144,19 @@ internal static class SendableCorpus
         Case("HashSet that ignores case", new HashSet<string?>(StringComparer.OrdinalIgnoreCase) { "a", null }),
         Case("Dictionary of itself", new Registry("a", new(StringComparer.OrdinalIgnoreCase) { ["b"] = new("c", []) })),
         Case("SortedDictionary", new SortedDictionary<int, string> { [2] = "b", [1] = "a" }),
+        Case("SortedSet of texts", new SortedSet<string> { "b", "a", "B" }),
+        Case("SortedSet by ordinal", new SortedSet<string?>(StringComparer.Ordinal) { "b", "Z", "ä", null }),
+        Case("SortedSet that ignores case", new SortedSet<string?>(StringComparer.OrdinalIgnoreCase) { "b", "Z" }),
+        Case("SortedDictionary by ordinal", new SortedDictionary<string, int>(StringComparer.Ordinal) { ["b"] = 1, ["Z"] = 2 }),
+        Case("SortedList by ordinal", new SortedList<string, int>(StringComparer.Ordinal) { ["b"] = 1, ["Z"] = 2 }),
+        Case("ImmutableSortedSet by ordinal", ImmutableSortedSet.Create(StringComparer.Ordinal, "b", "Z")),
+        Case("ImmutableSortedDictionary by ordinal", ImmutableSortedDictionary.Create<string, int>(StringComparer.Ordinal).Add("b", 1).Add("Z", 2)),
+        Case("SortedDictionary of records", new SortedDictionary<(int, double), Person?> { [(1, double.NaN)] = new("a", 1, null), [(0, -0.0)] = null }),
+        Case("HashSet of records", new HashSet<Person?> { new("a", 1, null), null, new("a", 2, null) }),
+        Case("Dictionary after removals", Thinned(new Dictionary<int, int>(Enumerable.Range(0, 9).Select(static number => KeyValuePair.Create(number, number))))),
+        Case("ImmutableHashSet of records", ImmutableHashSet.Create(new Point(1, 2), new Point(3, 4))),
+        Case("ConcurrentDictionary of records", new ConcurrentDictionary<Person, Person?> { [new("a", 1, null)] = null }),
+        Case("FrozenDictionary of records", new Dictionary<Point, int> { [new(1, 2)] = 1 }.ToFrozenDictionary()),
         Case("SortedList", new SortedList<int, string> { [2] = "b", [1] = "a" }),
         Case("OrderedDictionary", new OrderedDictionary<string, int> { ["b"] = 1, ["a"] = 2 }),
         Case("ReadOnlyDictionary", new ReadOnlyDictionary<string, int>(new Dictionary<string, int> { ["a"] = 1 })),
@@ -185,6 +206,15 @@ internal static class SendableCorpus
     private static IEnumerable<KeyValuePair<string, Action>> InterfaceCases() =>
     [
         Case("IEnumerable", (IEnumerable<int>)new[] { 1, 2 }),
+        Items("collection expression", (IReadOnlyList<int>)[1, 2, 3]),
+        Items("collection expression of one", (IEnumerable<int>)[1]),
+        Items("IReadOnlyCollection of a SortedSet", (IReadOnlyCollection<int>)new SortedSet<int> { 2, 1 }),
+        Items("IEnumerable of a Dictionary's keys", (IEnumerable<string>)new Dictionary<string, int> { ["b"] = 1, ["a"] = 2 }.Keys),
+        Items("IEnumerable of a SortedDictionary's values", (IEnumerable<string>)new SortedDictionary<int, string> { [2] = "b", [1] = "a" }.Values),
+        Items("IReadOnlyCollection of a Queue", (IReadOnlyCollection<int>)new Queue<int>([2, 1])),
+        Items("ICollection of a HashSet", (ICollection<int>)new HashSet<int> { 2, 1 }),
+        Items("IReadOnlyCollection of a Stack", (IReadOnlyCollection<int>)new Stack<int>([2, 1])),
+        Case("ISet of records", (ISet<Point>)new HashSet<Point> { new(1, 2) }),
         Case("IList", (IList<string>)new List<string> { "a" }),
         Case("ICollection", (ICollection<string>)new List<string> { "a" }),
         Case("IReadOnlyList", (IReadOnlyList<Point>)new List<Point> { new(1, 2) }),
@@ -235,6 +265,8 @@ internal static class SendableCorpus
         Case("empty record", new Empty()),
         Case("thirty members", new Wide30(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20)),
         Case("constructor that checks", new Checked("ok", 5)),
+        Case("union of numbers", new NumberUnion { Fraction = double.NaN }),
+        Case("names that differ in case only", new CasedRecord(1, 2)),
         Case("setter that checks", new FieldBacked { Name = " a " }),
     ];
 
@@ -247,6 +279,14 @@ internal static class SendableCorpus
         Case("empty ValueTuple", ValueTuple.Create()),
         Case("nested tuples", ((1, "a"), (2, (3, "b")))),
     ];
+
+    private static Dictionary<int, int> Thinned(Dictionary<int, int> dictionary)
+    {
+        dictionary.Remove(3);
+        dictionary.Remove(5);
+        dictionary[77] = 1;
+        return dictionary;
+    }
 
     private static Four Filled()
     {

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using System.Runtime.Serialization;
 using Nerdbank.MessagePack;
 using PolyType;
@@ -239,3 +240,14 @@ internal sealed class Overrides : HasVirtual
 {
     public override int Value { get; set; }
 }
+
+[StructLayout(LayoutKind.Explicit)]
+internal struct NumberUnion
+{
+    [FieldOffset(0)]
+    public long Whole;
+    [FieldOffset(0)]
+    public double Fraction;
+}
+
+internal sealed record CasedRecord(int ID, int Id);

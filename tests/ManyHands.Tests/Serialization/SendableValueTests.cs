@@ -1,3 +1,6 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using ManyHands.Serialization;
 using Xunit;
 
 namespace ManyHands.Tests.Serialization;
@@ -65,6 +68,47 @@ public class SendableValueTests
     {
         Pile pile = new("a", new Stack<Pile>([new("b", []), new("c", new Stack<Pile>([new("d", [])]))]));
         Journey.ArrivesEqual(pile);
+    }
+
+    [Theory]
+    [InlineData("de-DE", "sv-SE")]
+    [InlineData("sv-SE", "de-DE")]
+    public void WhatACultureSorts_IsRefusedWhereItSortsOtherwise(string here, string there)
+    {
+        CultureInfo before = CultureInfo.CurrentCulture;
+        string[] words = ["z", "ä", "a"];
+        try
+        {
+            CultureInfo.CurrentCulture = new(here);
+            Action[] readers =
+            [
+                Reader(new SortedSet<string>(words)),
+                Reader(new SortedDictionary<string, int>(words.ToDictionary(static word => word, static word => 1))),
+                Reader(new SortedList<string, int>(words.ToDictionary(static word => word, static word => 1))),
+                Reader(words.ToImmutableSortedSet()),
+                Reader(words.ToImmutableSortedDictionary(static word => word, static word => 1)),
+                Reader(new SortedSet<(string, int)>(words.Select(static word => (word, 1)))),
+            ];
+            Assert.All(readers, static read => read());
+            CultureInfo.CurrentCulture = new(there);
+            Assert.All(readers, read =>
+            {
+                string message = Assert.Throws<InvalidPayloadException>(read).Message;
+                Assert.Contains($"whose culture is '{there}'", message, StringComparison.Ordinal);
+                Assert.Contains("sort texts with StringComparer.Ordinal, which travels", message, StringComparison.Ordinal);
+            });
+            Reader(new SortedSet<string>(words, StringComparer.Ordinal))();
+        }
+        finally
+        {
+            CultureInfo.CurrentCulture = before;
+        }
+
+        static Action Reader<T>(T value)
+        {
+            byte[] bytes = Journey.BytesOf(value);
+            return () => Journey.Read<T>(bytes);
+        }
     }
 
     [Fact]

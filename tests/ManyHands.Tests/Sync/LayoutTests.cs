@@ -42,12 +42,15 @@ public sealed unsafe class LayoutTests
         Assert.Equal(0, Offset<SharedEventBody>(nameof(SharedEventBody.State)));
         Assert.Equal((1u, 2u, 4u), (SharedEventBody.Set, SharedEventBody.Sleepers, SharedEventBody.OneSet));
 
-        Assert.Equal(128, sizeof(SharedBarrierBody));
+        Assert.Equal(640, sizeof(SharedBarrierBody));
         Assert.Equal(0, Offset<SharedBarrierBody>(nameof(SharedBarrierBody.Guard)));
         Assert.Equal(8, Offset<SharedBarrierBody>(nameof(SharedBarrierBody.Phase)));
-        Assert.Equal(12, Offset<SharedBarrierBody>(nameof(SharedBarrierBody.Broken)));
-        Assert.Equal(16, Offset<SharedBarrierBody>(nameof(SharedBarrierBody.Arrived)));
-        Assert.Equal((64, 64), (SharedBarrierBody.OutcomesOffset, SharedBarrierBody.Outcomes));
+        Assert.Equal(16, Offset<SharedBarrierBody>(nameof(SharedBarrierBody.Broken)));
+        Assert.Equal(20, Offset<SharedBarrierBody>(nameof(SharedBarrierBody.Arrived)));
+        Assert.Equal(24, Offset<SharedBarrierBody>(nameof(SharedBarrierBody.Runs)));
+        Assert.Equal((64, 8), (SharedBarrierBody.OutcomesOffset, SharedBarrierBody.Outcomes));
+        Assert.Equal((128, 64), (SharedBarrierBody.RunsOffset, SharedBarrierBody.MostRuns));
+        Assert.Equal(0x1D, (int)SharedBarrierBody.Word(7, PhaseOutcome.Passed));
 
         static int Offset<T>(string field) => (int)Marshal.OffsetOf<T>(field);
     }

@@ -19,7 +19,7 @@ public sealed class SharedBarrierTests() : BarrierContract(new SharedMemorySite(
         Pass(barrier, cells, Rounds);
         foreach (WorkerProcess other in others)
         {
-            await other.JoinAsync().WaitAsync(Patience, Token);
+            await other.JoinAsync().InTime(Patience, Token);
             Assert.Equal(0, other.ExitCode);
         }
 
@@ -36,10 +36,68 @@ public sealed class SharedBarrierTests() : BarrierContract(new SharedMemorySite(
         await Eventually.True(() => barrier.Waiting == 1, "it waits");
         Task<BarrierPassage> other = barrier.SignalAndWaitAsync(null, Token).AsTask();
         doomed.Kill();
-        await Assert.ThrowsAsync<BrokenBarrierException>(() => other.WaitAsync(TimeSpan.FromSeconds(2), Token));
-        await doomed.JoinAsync().WaitAsync(Patience, Token);
+        await Assert.ThrowsAsync<BrokenBarrierException>(() => other.InTime(TimeSpan.FromSeconds(2), Token));
+        await doomed.JoinAsync().InTime(Patience, Token);
         barrier.Reset();
         await PassTogether(barrier);
+    }
+
+    /// <summary>How its phase ended stays true for one that is stopped, however many phases the others go on for.</summary>
+    /// <param name="passes">Whether its phase is passed.</param>
+    /// <param name="phases">How many there are until it is continued.</param>
+    /// <param name="alternate">Whether they are passed and broken by turns, or else all but its own end in the other way.</param>
+    /// <param name="outcome">What it says.</param>
+    [Theory]
+    [InlineData(true, 63, false, "passed")]
+    [InlineData(true, 64, false, "passed")]
+    [InlineData(true, 1000, false, "passed")]
+    [InlineData(false, 64, false, "broken")]
+    [InlineData(false, 1000, false, "broken")]
+    [InlineData(true, 60, true, "passed")]
+    [InlineData(false, 60, true, "broken")]
+    [InlineData(true, 200, true, "nobody knows")]
+    [InlineData(false, 201, true, "nobody knows")]
+    public async Task Party_StoppedForManyPhases_LearnsHowItsOwnEnded(bool passes, int phases, bool alternate, string outcome)
+    {
+        using SharedBarrier barrier = new(2);
+        await using WorkerProcess<string> sleeper = WorkerProcess.Start(Come, barrier);
+        await Eventually.True(() => barrier.Waiting == 1, "it waits", Patience.TotalSeconds);
+        Assert.True(Faults.Signals.TrySend(sleeper.Id, Faults.Signals.Stop));
+        await Eventually.True(() => Faults.Signals.IsStopped(sleeper.Id), "it is stopped");
+        if (passes)
+            barrier.SignalAndWait(token: Token);
+        else
+            EndBroken();
+        for (int i = 1; i < phases; i++)
+        {
+            if (alternate ? passes == (i % 2 == 0) : !passes)
+                await PassTogether(barrier);
+            else
+                EndBroken();
+        }
+
+        Faults.Signals.TrySend(sleeper.Id, Faults.Signals.Continue);
+        Assert.True(await sleeper.JoinAsync(Patience, Token));
+        Assert.Equal(outcome, await sleeper);
+
+        void EndBroken()
+        {
+            barrier.Abort();
+            barrier.Reset();
+        }
+    }
+
+    private static string Come(SharedBarrier barrier)
+    {
+        try
+        {
+            Assert.Equal(new BarrierPassage(0, 0), barrier.SignalAndWait());
+            return "passed";
+        }
+        catch (BrokenBarrierException failure)
+        {
+            return failure.IsPassageKnown ? "broken" : "nobody knows";
+        }
     }
 
     [Fact]
@@ -61,10 +119,10 @@ public sealed class SharedBarrierTests() : BarrierContract(new SharedMemorySite(
         await Eventually.True(() => barrier.Waiting == 1, "it waits");
         Task<BarrierPassage> own = barrier.SignalAndWaitAsync(null, Token).AsTask();
         barrier.Dispose();
-        await Assert.ThrowsAnyAsync<Exception>(() => own.WaitAsync(TimeSpan.FromSeconds(2), Token));
+        await Assert.ThrowsAnyAsync<Exception>(() => own.InTime(TimeSpan.FromSeconds(2), Token));
         Assert.True(own.IsFaulted && own.Exception.InnerException is ObjectDisposedException);
         await gate.WaitAsync();
-        await other.JoinAsync().WaitAsync(Patience, Token);
+        await other.JoinAsync().InTime(Patience, Token);
         Assert.Throws<ObjectDisposedException>(() => barrier.SignalAndWait(null, Token));
     }
 
@@ -94,7 +152,8 @@ public sealed class SharedBarrierTests() : BarrierContract(new SharedMemorySite(
             }
         }, barrier, gate.Named("ready"), gate.Path);
         await Gate.WaitAsync(gate.Named("ready"));
-        Task<BarrierPassage?> early = barrier.TrySignalAndWaitAsync(cancel ? Timeout.InfiniteTimeSpan : TimeSpan.FromSeconds(2), null, cancellation.Token).AsTask();
+        TimeSpan time = FairClock.Ordinary(TimeSpan.FromSeconds(2));
+        Task<BarrierPassage?> early = barrier.TrySignalAndWaitAsync(cancel ? Timeout.InfiniteTimeSpan : time, null, cancellation.Token).AsTask();
         Task<BarrierPassage> patient = barrier.SignalAndWaitAsync(null, Token).AsTask();
         await Eventually.True(() => barrier.Waiting == 2, "both wait");
         gate.Open();
@@ -102,16 +161,16 @@ public sealed class SharedBarrierTests() : BarrierContract(new SharedMemorySite(
         if (cancel)
         {
             await cancellation.CancelAsync();
-            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => early.WaitAsync(TimeSpan.FromSeconds(2), Token));
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => early.InTime(TimeSpan.FromSeconds(2), Token));
         }
         else
         {
-            Assert.Null(await early.WaitAsync(TimeSpan.FromSeconds(4), Token));
+            Assert.Null(await early.InTime(time + TimeSpan.FromSeconds(2), Token));
         }
 
         // So it is broken, though the guard is taken.
         Assert.True(barrier.IsBroken);
-        await Assert.ThrowsAsync<BrokenBarrierException>(() => patient.WaitAsync(TimeSpan.FromSeconds(2), Token));
+        await Assert.ThrowsAsync<BrokenBarrierException>(() => patient.InTime(TimeSpan.FromSeconds(2), Token));
         Assert.True(ProcessInventory.IsStopped(stopped.Id));
         SharedObjectFaults.Continue(stopped.Id);
         Assert.True(await stopped.JoinAsync(Patience, Token));

@@ -37,7 +37,7 @@ public sealed class SharedConditionTests() : ConditionContract(new SharedMemoryS
         await Task.WhenAll(tasks);
         foreach (WorkerProcess process in processes)
         {
-            await process.JoinAsync().WaitAsync(Patience, Token);
+            await process.JoinAsync().InTime(Patience, Token);
             Assert.Equal(0, process.ExitCode);
         }
     }
@@ -53,10 +53,10 @@ public sealed class SharedConditionTests() : ConditionContract(new SharedMemoryS
         Task living = WaitOnceAsync(condition, cells);
         await Eventually.True(() => Volatile.Read(ref cells[0]) == 2, "both wait");
         doomed.Kill();
-        await doomed.JoinAsync().WaitAsync(Patience, Token);
+        await doomed.JoinAsync().InTime(Patience, Token);
         using (sharedLock.Enter(Token))
             condition.Notify();
-        await living.WaitAsync(TimeSpan.FromSeconds(2), Token);
+        await living.InTime(TimeSpan.FromSeconds(2), Token);
 
         // And no later one, once all are told.
         using (sharedLock.Enter(Token))
@@ -83,9 +83,9 @@ public sealed class SharedConditionTests() : ConditionContract(new SharedMemoryS
         Task<bool> waits = condition.TryWaitAsync(Patience, Token).AsTask();
         await gate.WaitAsync();
         holder.Kill();
-        Assert.True(await waits.WaitAsync(Patience, Token));
+        Assert.True(await waits.InTime(Patience, Token));
         Assert.True(sharedLock.WasAbandoned);
-        await holder.JoinAsync().WaitAsync(Patience, Token);
+        await holder.JoinAsync().InTime(Patience, Token);
     }
 
 #if DEBUG
@@ -109,7 +109,7 @@ public sealed class SharedConditionTests() : ConditionContract(new SharedMemoryS
             else
                 condition.Notify();
         }, condition, all);
-        await notifier.JoinAsync().WaitAsync(Patience, Token);
+        await notifier.JoinAsync().InTime(Patience, Token);
         Assert.Equal(9, notifier.Signal);
 
         // In which time it has looked.
@@ -119,7 +119,7 @@ public sealed class SharedConditionTests() : ConditionContract(new SharedMemoryS
         Assert.True(scope.WasAbandoned);
         condition.Notify();
         scope.Dispose();
-        await waiter.WaitAsync(TimeSpan.FromSeconds(2), Token);
+        await waiter.InTime(TimeSpan.FromSeconds(2), Token);
     }
 #endif
 

@@ -21,14 +21,14 @@ public sealed class SharedEventTests() : EventContract(new SharedMemorySite())
         Signals.TrySend(stopped.Id, Signals.Stop);
         await Eventually.True(() => Signals.IsStopped(stopped.Id), "it is stopped");
         killed.Kill();
-        await killed.JoinAsync().WaitAsync(Patience, Token);
+        await killed.JoinAsync().InTime(Patience, Token);
         Task next = shared.WaitAsync(Token).AsTask();
         long startedAt = Stopwatch.GetTimestamp();
         shared.Set();
-        Assert.InRange(Stopwatch.GetElapsedTime(startedAt).TotalSeconds, 0, 0.5);
-        await next.WaitAsync(TimeSpan.FromSeconds(2), Token);
+        Assert.InRange(FairClock.Since(startedAt).TotalSeconds, 0, 0.5);
+        await next.InTime(TimeSpan.FromSeconds(2), Token);
         stopped.Kill();
-        await stopped.JoinAsync().WaitAsync(Patience, Token);
+        await stopped.JoinAsync().InTime(Patience, Token);
     }
 
     [Fact]
@@ -50,7 +50,7 @@ public sealed class SharedEventTests() : EventContract(new SharedMemorySite())
             Assert.True(pong.TryWait(Patience, Token));
         }
 
-        await other.JoinAsync().WaitAsync(Patience, Token);
+        await other.JoinAsync().InTime(Patience, Token);
         Assert.Equal(0, other.ExitCode);
     }
 

@@ -27,9 +27,9 @@ public sealed class SharedLockTests() : LockContract(new SharedMemorySite())
         holder.Kill();
         long startedAt = Stopwatch.GetTimestamp();
         Enter(sharedLock, expected: true);
-        Assert.InRange(Stopwatch.GetElapsedTime(startedAt).TotalSeconds, 0, 1);
+        Assert.InRange(FairClock.Since(startedAt).TotalSeconds, 0, 1);
         Enter(sharedLock, expected: false);
-        await holder.JoinAsync().WaitAsync(Patience, Token);
+        await holder.JoinAsync().InTime(Patience, Token);
     }
 
     [Fact]
@@ -51,7 +51,7 @@ public sealed class SharedLockTests() : LockContract(new SharedMemorySite())
         Signals.TrySend(holder.Id, Signals.Continue);
         Gate.Open(gate.Named("leave"));
         Enter(sharedLock, expected: false);
-        await holder.JoinAsync().WaitAsync(Patience, Token);
+        await holder.JoinAsync().InTime(Patience, Token);
         Assert.Equal(0, holder.ExitCode);
     }
 
@@ -76,11 +76,11 @@ public sealed class SharedLockTests() : LockContract(new SharedMemorySite())
         victim.Kill();
         foreach (WorkerProcess worker in workers)
         {
-            await worker.JoinAsync().WaitAsync(Patience, Token);
+            await worker.JoinAsync().InTime(Patience, Token);
             Assert.Equal(0, worker.ExitCode);
         }
 
-        await victim.JoinAsync().WaitAsync(Patience, Token);
+        await victim.JoinAsync().InTime(Patience, Token);
         Assert.Equal(3 * Each, counts[0]);
         Assert.InRange(counts[1], 0, 1);
     }
@@ -104,13 +104,13 @@ public sealed class SharedLockTests() : LockContract(new SharedMemorySite())
         sharedLock.Dispose();
         sharedLock.Dispose();
         held.Dispose();
-        await Assert.ThrowsAsync<ObjectDisposedException>(() => waiter.WaitAsync(TimeSpan.FromSeconds(2), Token));
-        await Assert.ThrowsAsync<ObjectDisposedException>(() => blocked.WaitAsync(TimeSpan.FromSeconds(2), Token));
+        await Assert.ThrowsAsync<ObjectDisposedException>(() => waiter.InTime(TimeSpan.FromSeconds(2), Token));
+        await Assert.ThrowsAsync<ObjectDisposedException>(() => blocked.InTime(TimeSpan.FromSeconds(2), Token));
         Assert.Throws<ObjectDisposedException>(() => sharedLock.Enter(Token));
         Assert.Throws<ObjectDisposedException>(() => sharedLock.TryEnter(out _));
         Assert.Throws<ObjectDisposedException>(sharedLock.Exit);
         Assert.False(sharedLock.IsHeldHere);
-        await other.JoinAsync().WaitAsync(Patience, Token);
+        await other.JoinAsync().InTime(Patience, Token);
         Assert.Equal(0, other.ExitCode);
     }
 

@@ -25,12 +25,12 @@ public sealed class SharedSemaphoreTests() : SemaphoreContract(new SharedMemoryS
         Assert.False(semaphore.TryWait(TimeSpan.Zero, Token));
         Task waiter = semaphore.WaitAsync(Token).AsTask();
         holder.Kill();
-        await waiter.WaitAsync(TimeSpan.FromSeconds(2), Token);
+        await waiter.InTime(TimeSpan.FromSeconds(2), Token);
         Assert.True(semaphore.TryWait(TimeSpan.FromSeconds(1), Token));
         Assert.False(semaphore.TryWait(TimeSpan.Zero, Token));
         Assert.Equal(0, semaphore.Release(3));
         Assert.Throws<SemaphoreFullException>(() => semaphore.Release());
-        await holder.JoinAsync().WaitAsync(Patience, Token);
+        await holder.JoinAsync().InTime(Patience, Token);
     }
 
     [Fact]
@@ -48,7 +48,7 @@ public sealed class SharedSemaphoreTests() : SemaphoreContract(new SharedMemoryS
         semaphore.Release();
         semaphore.Wait(Token);
         taker.Kill();
-        await taker.JoinAsync().WaitAsync(Patience, Token);
+        await taker.JoinAsync().InTime(Patience, Token);
         Assert.False(semaphore.TryWait(TimeSpan.FromMilliseconds(300), Token));
         semaphore.Release();
     }
@@ -64,14 +64,14 @@ public sealed class SharedSemaphoreTests() : SemaphoreContract(new SharedMemoryS
             int before = Volatile.Read(ref cells[0]);
             await Eventually.True(() => Volatile.Read(ref cells[0]) > before + 100, "they go on");
             workers[round % 3].Kill();
-            await workers[round % 3].JoinAsync().WaitAsync(Patience, Token);
+            await workers[round % 3].JoinAsync().InTime(Patience, Token);
             workers[round % 3] = WorkerProcess.Start(TakeTurns, semaphore, cells);
         }
 
         Volatile.Write(ref cells[1], 1);
         foreach (WorkerProcess worker in workers)
         {
-            await worker.JoinAsync().WaitAsync(Patience, Token);
+            await worker.JoinAsync().InTime(Patience, Token);
             Assert.Equal(0, worker.ExitCode);
         }
 
@@ -97,7 +97,7 @@ public sealed class SharedSemaphoreTests() : SemaphoreContract(new SharedMemoryS
             await Eventually.True(() => RawShared.Read(semaphore, 0) != 0 || releasing.IsCompleted, "it is in the middle");
             TimeSpan timeout = TimeSpan.FromMilliseconds(milliseconds);
             Assert.True(isAsync ? await semaphore.TryWaitAsync(timeout, Token) : semaphore.TryWait(timeout, Token));
-            await releasing.WaitAsync(Patience, Token);
+            await releasing.InTime(Patience, Token);
         }
 
         FaultPoint.Disarm();

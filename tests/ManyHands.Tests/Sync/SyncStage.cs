@@ -55,7 +55,7 @@ internal sealed class SyncStage(Pool pool, int victim, FaultPlan plan)
     public async Task MeetAsync()
     {
         if (Kills)
-            Assert.Equal(9, (await Assert.ThrowsAsync<WorkerCrashedException>(() => call!.WaitAsync(Deadline))).Signal);
+            Assert.Equal(9, (await Assert.ThrowsAsync<WorkerCrashedException>(() => call!.InTime(Deadline))).Signal);
         else if (Stops)
             await Eventually.True(() => ProcessInventory.IsStopped(victim) || call!.IsCompleted, "the fault happens", Deadline.TotalSeconds);
         Assert.True(!Stops || ProcessInventory.IsStopped(victim), "the fault didn't happen");
@@ -74,7 +74,7 @@ internal sealed class SyncStage(Pool pool, int victim, FaultPlan plan)
         Continue();
         if (Kills)
             return null;
-        VictimReport report = await call!.WaitAsync(Deadline);
+        VictimReport report = await call!.InTime(Deadline);
         Assert.False(report.FaultIsDue, "the fault didn't happen");
         return report;
     }
@@ -89,7 +89,7 @@ internal sealed class SyncStage(Pool pool, int victim, FaultPlan plan)
     {
         try
         {
-            return await task.WaitAsync(Bound);
+            return await task.InTime(Bound);
         }
         catch (TimeoutException)
         {

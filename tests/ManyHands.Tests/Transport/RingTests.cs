@@ -10,6 +10,8 @@ namespace ManyHands.Tests.Transport;
 [System.Runtime.Versioning.SupportedOSPlatform("linux")]
 public sealed unsafe class RingTests : LeakChecked
 {
+    private const int WriteOnly = 1;
+
     [Fact]
     public void Layout_IsTheOneInTheReadme()
     {
@@ -220,6 +222,21 @@ public sealed unsafe class RingTests : LeakChecked
         int reading = segment.ReadOnlyDescriptor();
         Assert.True(Linux.Map(null, 4096, Linux.ProtectRead | Linux.ProtectWrite, Linux.MapShared, reading, 0) == (byte*)-1);
         Linux.Close(reading);
+        segment.Free();
+    }
+
+    /// <summary>What the system refuses to map isn't taken for damage, and nothing but what says so is thrown.</summary>
+    [Fact]
+    public void Segment_ThatCannotBeRead_IsRefusedWhenItIsMapped()
+    {
+        SharedSegment segment = SharedSegment.Create(1, 1 << 20);
+        int writing;
+        fixed (byte* path = System.Text.Encoding.UTF8.GetBytes($"/proc/self/fd/{segment.Descriptor}\0"))
+            writing = Linux.Check(Linux.Open(path, WriteOnly | Linux.OpenCloseOnExec), "open");
+        SharedSegment received = SharedSegment.Open(1, writing);
+        Assert.Throws<IOException>(received.MapForReading);
+        Assert.Throws<IOException>(received.MapForReading);
+        received.Free();
         segment.Free();
     }
 

@@ -49,7 +49,7 @@ public sealed partial class WorkerProcessTests : LeakChecked
     public async Task Exit_FunctionThrew_CodeOneAndStandardError()
     {
         WorkerProcess worker = WorkerProcess.Start(static () => { Work.ThrowOwn(); }, "thrower");
-        await worker.JoinAsync().WaitAsync(Deadline);
+        await worker.JoinAsync().InTime(Deadline);
         Assert.Equal(1, worker.ExitCode);
         Assert.True(Assert.IsType<RemoteException>(worker.Exception).Is<OwnException>());
         Assert.Contains(worker.Exit!.LastErrorLines, line => line.Contains("OwnException: mine", StringComparison.Ordinal));
@@ -63,7 +63,7 @@ public sealed partial class WorkerProcessTests : LeakChecked
     public async Task Exit_FunctionExits_TellsItsCode(int code)
     {
         WorkerProcess worker = WorkerProcess.Start(static (int code) => Environment.Exit(code), code);
-        await worker.JoinAsync().WaitAsync(Deadline);
+        await worker.JoinAsync().InTime(Deadline);
         Assert.Equal(code, worker.ExitCode);
         Assert.Null(worker.Signal);
         Assert.Equal(code, Assert.IsType<WorkerCrashedException>(worker.Exception).ExitCode);
@@ -85,7 +85,7 @@ public sealed partial class WorkerProcessTests : LeakChecked
             left);
         await gate.WaitAsync();
         worker.Terminate();
-        await worker.JoinAsync().WaitAsync(Deadline);
+        await worker.JoinAsync().InTime(Deadline);
         Assert.Equal(15, worker.Signal);
         Assert.Null(worker.ExitCode);
         Assert.Equal(WorkerState.Canceled, worker.State);
@@ -106,7 +106,7 @@ public sealed partial class WorkerProcessTests : LeakChecked
             gate.Path);
         await gate.WaitAsync();
         worker.Terminate(TimeSpan.FromMilliseconds(100));
-        await worker.JoinAsync().WaitAsync(Deadline);
+        await worker.JoinAsync().InTime(Deadline);
         Assert.Equal(9, worker.Signal);
         Assert.Equal("it was terminated", worker.Exit!.Reason);
     }
@@ -118,7 +118,7 @@ public sealed partial class WorkerProcessTests : LeakChecked
         WorkerProcess worker = WorkerProcess.Start(Work.WaitForever, gate.Path);
         await gate.WaitAsync();
         worker.Kill();
-        await worker.JoinAsync().WaitAsync(Deadline);
+        await worker.JoinAsync().InTime(Deadline);
         Assert.Equal(9, worker.Signal);
         Assert.Equal(WorkerState.Canceled, worker.State);
     }
@@ -131,7 +131,7 @@ public sealed partial class WorkerProcessTests : LeakChecked
         await gate.WaitAsync();
         using (System.Diagnostics.Process process = System.Diagnostics.Process.GetProcessById(worker.Id))
             process.Kill();
-        await worker.JoinAsync().WaitAsync(Deadline);
+        await worker.JoinAsync().InTime(Deadline);
         WorkerCrashedException crash = Assert.IsType<WorkerCrashedException>(worker.Exception);
         Assert.Equal(9, crash.Signal);
         Assert.Equal(worker.Id, crash.ProcessId);
@@ -146,7 +146,7 @@ public sealed partial class WorkerProcessTests : LeakChecked
         Assert.Equal(workers.Select(worker => worker.Id).Order(), WorkerProcess.LiveChildren.Select(worker => worker.Id).Order());
         gate.Open();
         foreach (WorkerProcess worker in workers)
-            await worker.JoinAsync().WaitAsync(Deadline);
+            await worker.JoinAsync().InTime(Deadline);
         Assert.Empty(WorkerProcess.LiveChildren);
     }
 
@@ -208,7 +208,7 @@ public sealed partial class WorkerProcessTests : LeakChecked
         WorkerProcess<int> worker = WorkerProcess.Start(Work.WaitForever, gate.Path, source.Token);
         await gate.WaitAsync();
         await source.CancelAsync();
-        await worker.JoinAsync().WaitAsync(Deadline);
+        await worker.JoinAsync().InTime(Deadline);
         Assert.IsAssignableFrom<OperationCanceledException>(worker.Exception);
     }
 
@@ -239,7 +239,7 @@ public sealed partial class WorkerProcessTests : LeakChecked
             done);
         Assert.False(await worker.JoinAsync(TimeSpan.FromMilliseconds(200)));
         Gate.Open(finish);
-        await worker.JoinAsync().WaitAsync(Deadline);
+        await worker.JoinAsync().InTime(Deadline);
         Assert.True(File.Exists(done));
         Assert.Equal(0, worker.ExitCode);
     }

@@ -19,7 +19,7 @@ public sealed class WorkerScopeTests : LeakChecked
             workers.Add(Coroutine.Start(Work.TouchAsync, gate.Named("done-coroutine")));
             workers.ForEach(scope.Add);
             return Task.CompletedTask;
-        }).WaitAsync(Deadline);
+        }).InTime(Deadline);
         Assert.Equal(3, gate.Count("done-"));
         Assert.All(workers, worker => Assert.Equal(WorkerState.Completed, worker.State));
     }
@@ -38,7 +38,7 @@ public sealed class WorkerScopeTests : LeakChecked
             others.ForEach(scope.Add);
             await Task.WhenAll(Gate.WaitAsync(thread), Gate.WaitAsync(process), Gate.WaitAsync(coroutine));
             scope.Add(WorkerThread.Start(static () => { Work.ThrowKnown(1); }));
-        }).WaitAsync(Deadline));
+        }).InTime(Deadline));
         Assert.Equal("no 1", Assert.Single(failure.InnerExceptions).Message);
         Assert.All(others, worker => Assert.Equal(WorkerState.Canceled, worker.State));
     }
@@ -54,7 +54,7 @@ public sealed class WorkerScopeTests : LeakChecked
             scope.Add(worker);
             await gate.WaitAsync();
             throw new FormatException("body");
-        }).WaitAsync(Deadline));
+        }).InTime(Deadline));
         Assert.IsType<FormatException>(Assert.Single(failure.InnerExceptions));
         Assert.Equal(WorkerState.Canceled, worker!.State);
     }
@@ -68,7 +68,7 @@ public sealed class WorkerScopeTests : LeakChecked
                 WorkerThread<int> worker = WorkerThread.Start(Work.ThrowOwn);
                 scope.Add(worker);
                 await worker;
-            }).WaitAsync(Deadline));
+            }).InTime(Deadline));
         Assert.IsType<OwnException>(Assert.Single(failure.InnerExceptions));
     }
 
@@ -86,7 +86,7 @@ public sealed class WorkerScopeTests : LeakChecked
             source.Token);
         await gate.WaitAsync();
         await source.CancelAsync();
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => run.WaitAsync(Deadline));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => run.InTime(Deadline));
     }
 
     [Fact]

@@ -17,7 +17,7 @@ public abstract class WorkerContract : LeakChecked
     {
         Worker worker = Start(static () => Task.CompletedTask, "the name");
         Assert.Equal("the name", worker.Name);
-        await worker.JoinAsync().WaitAsync(Deadline);
+        await worker.JoinAsync().InTime(Deadline);
         Assert.Equal(WorkerState.Completed, worker.State);
         Assert.Null(worker.Exception);
         await worker;
@@ -28,7 +28,7 @@ public abstract class WorkerContract : LeakChecked
     public async Task JoinAsync_FunctionThrew_WaitsAndDoesNotThrow()
     {
         Worker worker = Start(static () => throw new InvalidOperationException("from inside"));
-        await worker.JoinAsync().WaitAsync(Deadline);
+        await worker.JoinAsync().InTime(Deadline);
         Assert.Equal(WorkerState.Faulted, worker.State);
         Assert.Equal("from inside", Assert.IsType<InvalidOperationException>(worker.Exception).Message);
         await Assert.ThrowsAsync<InvalidOperationException>(async () => await worker);
@@ -59,7 +59,7 @@ public abstract class WorkerContract : LeakChecked
         Worker worker = Start(static (path, token) => Work.WaitForever(path, token), gate.Path);
         await gate.WaitAsync();
         worker.Cancel();
-        await worker.JoinAsync().WaitAsync(Deadline);
+        await worker.JoinAsync().InTime(Deadline);
         Assert.Equal(WorkerState.Canceled, worker.State);
         Assert.Null(worker.Exception);
         await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await worker);
@@ -71,7 +71,7 @@ public abstract class WorkerContract : LeakChecked
         using Gate gate = new();
         Worker worker = Start(static (path, token) => Work.WaitForever(path, token), gate.Path);
         await gate.WaitAsync();
-        await worker.DisposeAsync().AsTask().WaitAsync(Deadline);
+        await worker.DisposeAsync().AsTask().InTime(Deadline);
         Assert.Equal(WorkerState.Canceled, worker.State);
         await worker.DisposeAsync();
     }
@@ -90,7 +90,7 @@ public abstract class WorkerContract : LeakChecked
             },
             "me");
         int id = worker.Id;
-        await worker.JoinAsync().WaitAsync(Deadline);
+        await worker.JoinAsync().InTime(Deadline);
         Assert.Equal($"me {id}", File.ReadAllText(path));
         Assert.Equal("MainThread", Worker.Current.Name);
         Assert.Equal(Environment.ProcessId, Worker.Current.Id);
@@ -223,8 +223,8 @@ public sealed class CoroutineTests : WorkerContract
         try
         {
             Coroutine coroutine = Coroutine.Start(BlockInside, during.Task, "rude");
-            BlockedReport first = await during.Task.WaitAsync(TimeSpan.FromSeconds(20));
-            BlockedReport second = await after.Task.WaitAsync(TimeSpan.FromSeconds(20));
+            BlockedReport first = await during.Task.InTime(TimeSpan.FromSeconds(20));
+            BlockedReport second = await after.Task.InTime(TimeSpan.FromSeconds(20));
             await coroutine;
             Assert.Equal("rude", first.Coroutine);
             Assert.Contains(nameof(BlockInside), first.Function, StringComparison.Ordinal);
@@ -251,7 +251,7 @@ public sealed class CoroutineTests : WorkerContract
         await Task.Yield();
 
         // Keeps the thread until it was told on.
-        Assert.True(reported.Wait(TimeSpan.FromSeconds(20)));
+        Assert.True(reported.Wait(TimeSpan.FromMinutes(1)));
     }
 
     private sealed class Derived() : Coroutine("derived")

@@ -1,3 +1,5 @@
+using ManyHands.Platform;
+
 namespace ManyHands.Managers;
 
 /// <summary>Something that collects answers and sends them together.</summary>
@@ -44,7 +46,7 @@ internal readonly ref struct FlushScope
         if (--depth > 0 || unsent is not { Count: > 0 } connections)
             return;
         foreach (IFlushed connection in connections)
-            connection.Flush();
+            Guarded.Run(GuardedEntry.ManagerSending, connection, static connection => connection.Flush(), static connection => $"answers to {connection}, which may not have been sent");
         connections.Clear();
     }
 }

@@ -35,7 +35,11 @@ internal sealed class HostedCall(HostedRequest request, long key, int retries, T
 
     public bool HasReceivers => hasReceivers;
 
-    public byte[] Message => message;
+    /// <summary>Empty when its caller has the outcome: no worker gets it any more.</summary>
+    public byte[] Message { get; set; } = message;
+
+    /// <summary>How many bytes it takes of what the manager may hold, with its reports.</summary>
+    public long Held { get; set; }
 
     /// <summary>What the manager reads of the message.</summary>
     public PoolCallMessage Head { get; } = PoolCallMessage.Read(message);

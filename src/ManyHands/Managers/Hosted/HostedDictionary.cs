@@ -21,6 +21,10 @@ internal sealed class DictionaryEntry(long number, PythonKey key, byte[] keyByte
 /// <summary>
 /// A dictionary that a manager has, in the order in which keys have come. Keys are equal if they are the same bytes; those that may be anything are equal as Python has it, where 1, 1.0 and True are one key: the one that came first stays.
 /// </summary>
+/// <remarks>
+/// With a storage, a change is made when it was kept, so that nobody sees what could be gone after a restart. While a key's change is on its way there, what else is asked for that key waits, and what comes after that; changes of
+/// different keys go together.
+/// </remarks>
 internal sealed class HostedDictionary : HostedObject
 {
     /// <summary>Beyond that a page gets no more entries.</summary>
@@ -33,6 +37,10 @@ internal sealed class HostedDictionary : HostedObject
 
     // By number, with those that are gone until they are more than those that are there.
     private readonly List<DictionaryEntry> order = [];
+    private readonly HashSet<PythonKey> beingKept = [];
+    private readonly Queue<Request> deferred = new();
+    private bool isAllBeingKept;
+    private bool isGoingOn;
     private long lastNumber;
 
     /// <param name="hasPlainKeys">Whether keys may be plain data of any kind.</param>
@@ -46,7 +54,7 @@ internal sealed class HostedDictionary : HostedObject
             return;
         foreach ((byte[] key, byte[] value) in stored.Entries)
         {
-            bytes.Take(key.Length + value.Length);
+            bytes.Take(SizeOf(key, value));
             Insert(KeyOf(key), key, value);
         }
     }
@@ -63,7 +71,15 @@ internal sealed class HostedDictionary : HostedObject
         }
     }
 
-    public override int Waiting => 0;
+    /// <summary>How many wait for the storage.</summary>
+    public override int Waiting
+    {
+        get
+        {
+            lock (Gate)
+                return deferred.Count;
+        }
+    }
 
     /// <summary>All there is at this moment.</summary>
     public (byte[] Key, byte[] Value)[] Snapshot()
@@ -76,36 +92,26 @@ internal sealed class HostedDictionary : HostedObject
     {
         switch (request.Operation)
         {
-            case Operation.Get:
-                Get(request, KeyOf(ReadBlock(ref body)));
+            case Operation.Get or Operation.Remove:
+                byte[] key = ReadBlock(ref body);
+                InTurn(new(request, [new(KeyOf(key), key, [])]));
                 break;
-            case Operation.Put:
-                Put(request, ReadEntries(ref body, 1));
+            case Operation.Put or Operation.Add:
+                InTurn(new(request, ReadEntries(ref body, 1)));
                 break;
             case Operation.PutAll:
-                Put(request, ReadEntries(ref body, body.ReadCount(2 * sizeof(int))));
-                break;
-            case Operation.Add:
-                byte[] added = ReadBlock(ref body);
-                Add(request, added, ReadBlock(ref body));
-                break;
-            case Operation.Remove:
-                Remove(request, KeyOf(ReadBlock(ref body)));
-                break;
-            case Operation.RemoveLast:
-                RemoveLast(request);
+                InTurn(new(request, ReadEntries(ref body, body.ReadCount(2 * sizeof(int)))));
                 break;
             case Operation.ReplaceIf:
-                PythonKey replaced = KeyOf(ReadBlock(ref body));
-                byte[] value = ReadBlock(ref body);
-                ReplaceIf(request, replaced, value, ReadBlock(ref body));
+                Entry[] replaced = ReadEntries(ref body, 1);
+                InTurn(new(request, replaced) { Comparand = ReadBlock(ref body) });
+                break;
+            case Operation.RemoveLast or Operation.Clear:
+                InTurn(new(request, []) { NeedsAll = true });
                 break;
             case Operation.Count:
                 lock (Gate)
                     AnswerLong(request, entries.Count);
-                break;
-            case Operation.Clear:
-                Clear(request);
                 break;
             case Operation.Entries:
                 AnswerPage(request, body.ReadUnmanaged<long>());
@@ -143,115 +149,169 @@ internal sealed class HostedDictionary : HostedObject
         return PythonEquality.RefusalAsKey(value) is { } refusal ? throw new InvalidPayloadException($"The key is refused: {refusal}.") : new(value);
     }
 
-    private (PythonKey Key, byte[] KeyBytes, byte[] Value)[] ReadEntries(ref PayloadReader body, int count)
+    private Entry[] ReadEntries(ref PayloadReader body, int count)
     {
-        (PythonKey Key, byte[] KeyBytes, byte[] Value)[] read = new (PythonKey, byte[], byte[])[count];
-        foreach (ref (PythonKey Key, byte[] KeyBytes, byte[] Value) entry in read.AsSpan())
+        Entry[] read = new Entry[count];
+        foreach (ref Entry entry in read.AsSpan())
         {
-            entry.KeyBytes = ReadBlock(ref body);
-            entry.Key = KeyOf(entry.KeyBytes);
-            entry.Value = ReadBlock(ref body);
+            byte[] key = ReadBlock(ref body);
+            entry = new(KeyOf(key), key, ReadBlock(ref body));
         }
 
         return read;
     }
 
-    private void Get(HostedRequest request, PythonKey key)
-    {
-        lock (Gate)
-            AnswerBlock(request, entries.GetValueOrDefault(key)?.Value);
-    }
-
-    // Under one turn of the gate. Those before the one that there is no room for are in.
-    private void Put(HostedRequest request, (PythonKey Key, byte[] KeyBytes, byte[] Value)[] added)
+    private void InTurn(Request asked)
     {
         lock (Gate)
         {
-            for (int i = 0; i < added.Length; i++)
+            if (asked.Hosted.Operation != Operation.Get && storage.Refuses(asked.Hosted))
+                return;
+            if (deferred.Count == 0 && IsTurnOf(asked))
             {
-                if (Set(added[i].Key, added[i].KeyBytes, added[i].Value) is not { } entry)
-                {
-                    request.Refuse(FailureKind.Quota, bytes.Full(Name));
-                    return;
-                }
-
-                StorageChange change = storage.Change(StorageChangeKind.EntrySet, key: entry.KeyBytes, value: entry.Value);
-                if (i == added.Length - 1)
-                    storage.WriteThen(change, request, () => request.Answer());
-                else
-                    storage.Write(change);
+                Do(asked);
             }
-
-            if (added.Length == 0)
-                request.Answer();
-        }
-    }
-
-    private void Add(HostedRequest request, byte[] keyBytes, byte[] value)
-    {
-        PythonKey key = KeyOf(keyBytes);
-        lock (Gate)
-        {
-            if (entries.TryGetValue(key, out DictionaryEntry? there))
+            else if (bytes.TryTake(asked.Size))
             {
-                Span<byte> head = stackalloc byte[1 + sizeof(int)];
-                head[0] = 0;
-                BinaryPrimitives.WriteInt32LittleEndian(head[1..], there.Value.Length);
-                request.Answer(head, there.Value);
-            }
-            else if (Set(key, keyBytes, value) is null)
-            {
-                request.Refuse(FailureKind.Quota, bytes.Full(Name));
+                deferred.Enqueue(asked);
             }
             else
             {
-                storage.WriteThen(storage.Change(StorageChangeKind.EntrySet, key: keyBytes, value: value), request, () => AnswerBool(request, true));
+                asked.Hosted.Refuse(FailureKind.Quota, bytes.Full(Name));
             }
         }
     }
 
-    private void Remove(HostedRequest request, PythonKey key)
-    {
-        lock (Gate)
-        {
-            if (!entries.TryGetValue(key, out DictionaryEntry? entry))
-            {
-                AnswerBool(request, false);
-                return;
-            }
+    private bool IsTurnOf(Request asked) => !isAllBeingKept && (beingKept.Count == 0 || (!asked.NeedsAll && !asked.Entries.Any(entry => beingKept.Contains(entry.Key))));
 
-            if (!CanTake(request, entry))
-                return;
-            entries.Remove(key);
-            Forget(entry);
-            storage.WriteThen(storage.Change(StorageChangeKind.EntryRemoved, key: entry.KeyBytes), request, () => AnswerBlock(request, entry.Value));
+    // Under the gate: those whose turn it is now.
+    private void GoOn()
+    {
+        if (isGoingOn)
+            return;
+        isGoingOn = true;
+        try
+        {
+            while (deferred.TryPeek(out Request? next) && IsTurnOf(next))
+            {
+                deferred.Dequeue();
+                bytes.Free(next.Size);
+                try
+                {
+                    Do(next);
+                }
+                catch (Exception reason)
+                {
+                    // Whoever is served here isn't the one whose change was kept.
+                    next.Hosted.Fail(reason);
+                }
+            }
+        }
+        finally
+        {
+            isGoingOn = false;
         }
     }
 
-    private void RemoveLast(HostedRequest request)
+    private void Do(Request asked)
     {
-        lock (Gate)
+        HostedRequest request = asked.Hosted;
+        Entry entry = asked.Entries is [var first, ..] ? first : default;
+        switch (request.Operation)
         {
-            if (entries.Count == 0)
-            {
-                AnswerBool(request, false);
-                return;
-            }
+            case Operation.Get:
+                AnswerBlock(request, entries.GetValueOrDefault(entry.Key)?.Value);
+                break;
+            case Operation.Put or Operation.PutAll:
+                Keep(asked, () => request.Answer());
+                break;
+            case Operation.Add:
+                Add(asked, entry);
+                break;
+            case Operation.ReplaceIf:
+                ReplaceIf(asked, entry);
+                break;
+            case Operation.Remove:
+                if (entries.GetValueOrDefault(entry.Key) is { } removed)
+                    Remove(asked, removed, () => AnswerBlock(request, removed.Value));
+                else
+                    AnswerBool(request, false);
+                break;
+            case Operation.RemoveLast:
+                RemoveLast(asked);
+                break;
+            default:
+                Keep(asked, [storage.Change(StorageChangeKind.Cleared)], 0, () =>
+                {
+                    bytes.Free(entries.Values.Sum(one => SizeOf(one.KeyBytes, one.Value)));
+                    entries.Clear();
+                    order.Clear();
+                    request.Answer();
+                });
+                break;
+        }
+    }
 
-            DictionaryEntry entry = order.FindLast(one => !one.IsGone)!;
-            if (!CanTake(request, entry))
-                return;
+    private void Add(Request asked, Entry added)
+    {
+        if (!entries.TryGetValue(added.Key, out DictionaryEntry? there))
+        {
+            Keep(asked, () => AnswerBool(asked.Hosted, true));
+            return;
+        }
+
+        Span<byte> head = stackalloc byte[1 + sizeof(int)];
+        head[0] = 0;
+        BinaryPrimitives.WriteInt32LittleEndian(head[1..], there.Value.Length);
+        asked.Hosted.Answer(head, there.Value);
+    }
+
+    private void ReplaceIf(Request asked, Entry replaced)
+    {
+        DictionaryEntry? there = entries.GetValueOrDefault(replaced.Key);
+        if (there is not null && there.Value.AsSpan().SequenceEqual(asked.Comparand))
+        {
+            Keep(asked, () => AnswerBool(asked.Hosted, true));
+            return;
+        }
+
+        using PayloadWriter writer = new((there?.Value.Length ?? 0) + 8);
+        writer.WriteByte(0);
+        writer.WriteByte(there is null ? (byte)0 : (byte)1);
+        if (there is not null)
+            WriteBlock(writer, there.Value);
+        asked.Hosted.Answer(writer.WrittenSpan);
+    }
+
+    private void RemoveLast(Request asked)
+    {
+        if (entries.Count == 0)
+        {
+            AnswerBool(asked.Hosted, false);
+            return;
+        }
+
+        DictionaryEntry entry = order.FindLast(one => !one.IsGone)!;
+        Remove(asked, entry, () =>
+        {
+            using PayloadWriter writer = new(entry.KeyBytes.Length + entry.Value.Length + 16);
+            writer.WriteByte(1);
+            WriteBlock(writer, entry.KeyBytes);
+            WriteBlock(writer, entry.Value);
+            asked.Hosted.Answer(writer.WrittenSpan);
+        });
+    }
+
+    private void Remove(Request asked, DictionaryEntry entry, Action answer)
+    {
+        if (!CanTake(asked.Hosted, entry))
+            return;
+        Keep(asked, [storage.Change(StorageChangeKind.EntryRemoved, key: entry.KeyBytes)], 0, () =>
+        {
             entries.Remove(entry.Key);
             Forget(entry);
-            storage.WriteThen(storage.Change(StorageChangeKind.EntryRemoved, key: entry.KeyBytes), request, () =>
-            {
-                using PayloadWriter writer = new(entry.KeyBytes.Length + entry.Value.Length + 16);
-                writer.WriteByte(1);
-                WriteBlock(writer, entry.KeyBytes);
-                WriteBlock(writer, entry.Value);
-                request.Answer(writer.WrittenSpan);
-            });
-        }
+            answer();
+        });
     }
 
     private bool CanTake(HostedRequest request, DictionaryEntry entry)
@@ -267,40 +327,99 @@ internal sealed class HostedDictionary : HostedObject
         return false;
     }
 
-    private void ReplaceIf(HostedRequest request, PythonKey key, byte[] value, byte[] comparand)
+    /// <summary>Sets all entries that are asked for, or none.</summary>
+    private void Keep(Request asked, Action answer)
     {
-        lock (Gate)
+        Dictionary<PythonKey, (byte[] KeyBytes, int Length)> sizes = [];
+        StorageChange[] changes = new StorageChange[asked.Entries.Length];
+        long growth = 0;
+        for (int i = 0; i < changes.Length; i++)
         {
-            DictionaryEntry? there = entries.GetValueOrDefault(key);
-            if (there is null || !there.Value.AsSpan().SequenceEqual(comparand))
-            {
-                using PayloadWriter writer = new((there?.Value.Length ?? 0) + 8);
-                writer.WriteByte(0);
-                writer.WriteByte(there is null ? (byte)0 : (byte)1);
-                if (there is not null)
-                    WriteBlock(writer, there.Value);
-                request.Answer(writer.WrittenSpan);
-            }
-            else if (Set(key, there.KeyBytes, value) is null)
-            {
-                request.Refuse(FailureKind.Quota, bytes.Full(Name));
-            }
+            (PythonKey key, byte[] keyBytes, byte[] value) = asked.Entries[i];
+
+            // Of equal keys, the first stays; it may be in the same request.
+            if (sizes.TryGetValue(key, out (byte[] KeyBytes, int Length) before))
+                growth += value.Length - before.Length;
+            else if (entries.TryGetValue(key, out DictionaryEntry? there))
+                growth += value.Length - (before = (there.KeyBytes, there.Value.Length)).Length;
             else
-            {
-                storage.WriteThen(storage.Change(StorageChangeKind.EntrySet, key: there.KeyBytes, value: value), request, () => AnswerBool(request, true));
-            }
+                growth += SizeOf((before.KeyBytes = keyBytes), value);
+            if (changes.Length > 1)
+                sizes[key] = (before.KeyBytes, value.Length);
+            changes[i] = storage.Change(StorageChangeKind.EntrySet, key: before.KeyBytes, value: value);
         }
+
+        Keep(asked, changes, growth, () =>
+        {
+            foreach (Entry entry in asked.Entries)
+            {
+                if (entries.TryGetValue(entry.Key, out DictionaryEntry? there))
+                    there.Value = entry.Value;
+                else
+                    Insert(entry.Key, entry.KeyBytes, entry.Value);
+            }
+
+            answer();
+        });
     }
 
-    private void Clear(HostedRequest request)
+    /// <summary>Makes a change when it is kept.</summary>
+    /// <param name="growth">How many bytes the dictionary holds more by it, if <paramref name="make"/> doesn't count them.</param>
+    private void Keep(Request asked, StorageChange[] changes, long growth, Action make)
     {
-        lock (Gate)
+        if (storage.Refuses(asked.Hosted))
+            return;
+        if (growth > 0 && !bytes.TryTake(growth))
         {
-            bytes.Free(entries.Values.Sum(entry => (long)entry.KeyBytes.Length + entry.Value.Length));
-            entries.Clear();
-            order.Clear();
-            storage.WriteThen(storage.Change(StorageChangeKind.Cleared), request, () => request.Answer());
+            asked.Hosted.Refuse(FailureKind.Quota, bytes.Full(Name));
+            return;
         }
+
+        if (!storage.IsThere || changes.Length == 0)
+        {
+            Make(growth, make);
+            return;
+        }
+
+        BeginKeeping(asked);
+        storage.Keep(asked.Hosted, changes, failure =>
+        {
+            lock (Gate)
+            {
+                EndKeeping(asked);
+                if (failure is null)
+                {
+                    Make(growth, make);
+                }
+                else
+                {
+                    bytes.Free(Math.Max(0, growth));
+                    storage.RefuseUnkept(asked.Hosted, failure);
+                }
+
+                GoOn();
+            }
+        });
+    }
+
+    private void Make(long growth, Action make)
+    {
+        bytes.Free(Math.Max(0, -growth));
+        make();
+    }
+
+    private void BeginKeeping(Request asked)
+    {
+        isAllBeingKept = asked.NeedsAll;
+        foreach (Entry entry in asked.Entries)
+            beingKept.Add(entry.Key);
+    }
+
+    private void EndKeeping(Request asked)
+    {
+        isAllBeingKept = false;
+        foreach (Entry entry in asked.Entries)
+            beingKept.Remove(entry.Key);
     }
 
     private void AnswerPage(HostedRequest request, long first)
@@ -346,21 +465,6 @@ internal sealed class HostedDictionary : HostedObject
         request.Answer(head, block);
     }
 
-    // Null if there is no room for it.
-    private DictionaryEntry? Set(PythonKey key, byte[] keyBytes, byte[] value)
-    {
-        entries.TryGetValue(key, out DictionaryEntry? there);
-        long more = value.Length - (there is null ? -keyBytes.Length : there.Value.Length);
-        if (more > 0 && !bytes.TryTake(more))
-            return null;
-        if (more < 0)
-            bytes.Free(-more);
-        if (there is null)
-            return Insert(key, keyBytes, value);
-        there.Value = value;
-        return there;
-    }
-
     private DictionaryEntry Insert(PythonKey key, byte[] keyBytes, byte[] value)
     {
         DictionaryEntry entry = new(++lastNumber, key, keyBytes, value);
@@ -372,7 +476,7 @@ internal sealed class HostedDictionary : HostedObject
     private void Forget(DictionaryEntry entry)
     {
         entry.IsGone = true;
-        bytes.Free(entry.KeyBytes.Length + entry.Value.Length);
+        bytes.Free(SizeOf(entry.KeyBytes, entry.Value));
         while (order.Count > 0 && order[^1].IsGone)
             order.RemoveAt(order.Count - 1);
         if (order.Count > 16 && order.Count > 2 * entries.Count)
@@ -394,5 +498,25 @@ internal sealed class HostedDictionary : HostedObject
         }
 
         return low;
+    }
+
+    private static long SizeOf(byte[] key, byte[] value) => StoredBytes.SizeOf(value) + key.Length;
+
+    private readonly record struct Entry(PythonKey Key, byte[] KeyBytes, byte[] Value);
+
+    /// <summary>What is asked for, read.</summary>
+    private sealed class Request(HostedRequest hosted, Entry[] entries)
+    {
+        public HostedRequest Hosted => hosted;
+
+        public Entry[] Entries => entries;
+
+        public byte[]? Comparand { get; init; }
+
+        /// <summary>Whether it is about all keys.</summary>
+        public bool NeedsAll { get; init; }
+
+        /// <summary>What it takes while it waits.</summary>
+        public long Size => entries.Sum(entry => SizeOf(entry.KeyBytes, entry.Value)) + (Comparand?.Length ?? 0);
     }
 }

@@ -128,7 +128,7 @@ internal sealed class HostedList(string name, string typeName, StoredBytes bytes
         // Nobody waits here.
     }
 
-    private static long Size(IEnumerable<byte[]> blocks) => blocks.Sum(block => (long)block.Length);
+    private static long Size(IEnumerable<byte[]> blocks) => blocks.Sum(StoredBytes.SizeOf);
 
     private void Insert(HostedRequest request, long? place, byte[] value)
     {
@@ -139,7 +139,7 @@ internal sealed class HostedList(string name, string typeName, StoredBytes bytes
             {
                 OutOfRange(request, index);
             }
-            else if (!bytes.TryTake(value.Length))
+            else if (!bytes.TryTake(StoredBytes.SizeOf(value)))
             {
                 request.Refuse(FailureKind.Quota, bytes.Full(Name));
             }
@@ -191,7 +191,7 @@ internal sealed class HostedList(string name, string typeName, StoredBytes bytes
                 return;
             byte[] value = items[(int)index];
             items.RemoveAt((int)index);
-            bytes.Free(value.Length);
+            bytes.Free(StoredBytes.SizeOf(value));
             AnswerBlock(request, value);
         }
     }

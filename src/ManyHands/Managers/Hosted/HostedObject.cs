@@ -15,11 +15,24 @@ internal abstract class HostedObject(string name, ObjectKind kind, string typeNa
     /// <summary>Of what it holds; both sides must mean the same.</summary>
     public string TypeName => typeName;
 
+    /// <summary>Where what nobody foresaw is told; set when it is registered.</summary>
+    public ManagerFaults Faults { get; set; } = ManagerFaults.Unheard;
+
+    /// <summary>What keeps it, if anything does; set when it is registered.</summary>
+    public StorageWriter? Storage { get; set; }
+
     /// <summary>What it holds, as Python has it; null where it holds nothing. Of a dictionary, its values.</summary>
     public PythonItems? Items { get; init; }
 
     /// <summary>Guards it. A condition has its lock's.</summary>
     public virtual Lock Gate { get; } = new();
+
+    /// <summary>Waits until changes may be asked for. Whoever asks does that first, without holding anything.</summary>
+    public void AwaitRoom()
+    {
+        if (Storage?.RoomAsync() is { IsCompleted: false } room)
+            room.GetAwaiter().GetResult();
+    }
 
     /// <summary>Does what is asked for. The body is valid only until this returns; what is kept of it is copied.</summary>
     /// <exception cref="InvalidPayloadException">The body is no such request; nothing was done.</exception>
@@ -51,6 +64,8 @@ internal abstract class HostedObject(string name, ObjectKind kind, string typeNa
 
     /// <summary>How many requests wait with it.</summary>
     public abstract int Waiting { get; }
+
+    public override string ToString() => $"the {kind} '{name}'";
 
     protected static void Unknown(HostedRequest request, ObjectKind kind) =>
         request.Refuse(FailureKind.BadRequest, $"A {kind} has no operation {request.Operation}; the client is of another version.");

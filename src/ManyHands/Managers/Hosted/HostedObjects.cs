@@ -1,10 +1,11 @@
 using System.Collections.Concurrent;
 using System.Text.RegularExpressions;
+using ManyHands.Platform;
 
 namespace ManyHands.Managers;
 
 /// <summary>What a manager has, by name.</summary>
-internal sealed partial class HostedObjects(StoredBytes bytes, ManagerStorage? storage)
+internal sealed partial class HostedObjects(StoredBytes bytes, StorageWriter? storage, ManagerFaults faults)
 {
     public const int LongestName = 200;
 
@@ -14,11 +15,18 @@ internal sealed partial class HostedObjects(StoredBytes bytes, ManagerStorage? s
 
     public StoredBytes Bytes => bytes;
 
+    /// <summary>Where what nobody foresaw is told.</summary>
+    public ManagerFaults Faults => faults;
+
+    /// <summary>Ends when changes may be asked for. Whoever asks waits for that first, without holding anything.</summary>
+    public Task RoomAsync() => storage?.RoomAsync() ?? Task.CompletedTask;
+
     public IEnumerable<HostedObject> All => byName.Values;
 
     /// <summary>Registers an object, with what was kept of it.</summary>
     /// <param name="make">From what was kept, or null.</param>
     /// <exception cref="ArgumentException">The name is taken or can't be one, or what was kept under it is something else.</exception>
+    /// <exception cref="IOException">The storage can't keep it.</exception>
     public T Add<T>(string name, ObjectKind kind, string typeName, Func<StoredObject?, HostedStorage, T> make)
         where T : HostedObject
     {
@@ -47,12 +55,32 @@ internal sealed partial class HostedObjects(StoredBytes bytes, ManagerStorage? s
             }
 
             own = new(storage, name);
+            if (known is null)
+                Declare(storage, name, kind, typeName);
         }
 
         T made = make(known, own);
+        made.Faults = faults;
+        made.Storage = own.IsThere ? storage : null;
         byName[name] = made;
-        own.Write(StorageChangeKind.Declared, (long)kind, text: typeName);
         return made;
+    }
+
+    // Else what it is to hold would be kept nowhere.
+    private static void Declare(StorageWriter storage, string name, ObjectKind kind, string typeName)
+    {
+        TaskCompletionSource kept = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        storage.Keep(
+            [new StorageChange(StorageChangeKind.Declared, name, (long)kind, typeName)],
+            failure =>
+            {
+                if (failure is null)
+                    kept.SetResult();
+                else
+                    kept.SetException(new IOException($"The {kind} '{name}' was not registered, as the storage couldn't keep it: {failure.Message}", failure));
+            },
+            kept.SetException);
+        kept.Task.GetAwaiter().GetResult();
     }
 
     /// <summary>The object of that name, if it is what the asker thinks.</summary>
@@ -95,7 +123,7 @@ internal sealed partial class HostedObjects(StoredBytes bytes, ManagerStorage? s
         isStopped = true;
         using FlushScope scope = FlushScope.Enter();
         foreach (HostedObject one in byName.Values)
-            one.Stop();
+            faults.Run(GuardedEntry.ManagerObject, one, static one => one.Stop(), static one => $"{one}, whose users may wait until their connections end");
     }
 
     // What C# and Python both take for an identifier.

@@ -13,6 +13,9 @@ internal sealed partial class HostedPool
 
     private const int MostCapacity = 10_000;
 
+    /// <summary>Of one client.</summary>
+    private const int MostWorkers = 1_000;
+
     /// <summary>Orders go together up to this many bytes; a larger one goes alone.</summary>
     private const int UsualAnswer = 1 << 20;
 
@@ -30,7 +33,9 @@ internal sealed partial class HostedPool
     private long lost;
 
     /// <summary>How many calls all workers take together.</summary>
-    private int room;
+    private long room;
+
+    private int Room => (int)Math.Min(int.MaxValue, room);
 
     /// <summary>How many calls are with workers that can't run them at once.</summary>
     private int beyond;
@@ -54,6 +59,12 @@ internal sealed partial class HostedPool
             if (isStopped)
             {
                 request.Refuse(FailureKind.Gone, $"The manager has stopped, and '{Name}' with it.");
+                return;
+            }
+
+            if (workers.Values.Count(one => one.Session == request.Session) >= MostWorkers)
+            {
+                request.Refuse(FailureKind.Quota, $"This client has {MostWorkers:N0} workers in the pool '{Name}', and more it may not have.");
                 return;
             }
 
@@ -136,9 +147,16 @@ internal sealed partial class HostedPool
             // News of an earlier connection's worker: what it had is known to be lost.
             if (Find(request, number) is not { } worker)
                 return;
-            while (body.Remaining > 0)
-                Hear(worker, (PoolNews)body.ReadByte(), body.ReadUnmanaged<long>(), ref body);
-            Feed();
+            try
+            {
+                while (body.Remaining > 0)
+                    Hear(worker, WireNumber.ReadEnum<PoolNews>(ref body), body.ReadUnmanaged<long>(), ref body);
+            }
+            finally
+            {
+                // What was heard before what can't be read has happened.
+                Feed();
+            }
         }
     }
 
@@ -157,7 +175,7 @@ internal sealed partial class HostedPool
                     OnStarted(worker, call);
                 break;
             case PoolNews.Ended:
-                PoolOutcome outcome = (PoolOutcome)body.ReadByte();
+                PoolOutcome outcome = WireNumber.ReadEnum<PoolOutcome>(ref body);
                 ReadOnlySpan<byte> payload = body.ReadBytes(body.ReadCount(1));
                 if (call is null)
                     break;
@@ -183,8 +201,6 @@ internal sealed partial class HostedPool
                 if (call is { IsSettled: false, HasReceivers: true })
                     OnReport(call, receiver, value);
                 break;
-            default:
-                throw new InvalidPayloadException($"A worker told {(int)news}, which is nothing that a worker tells.");
         }
     }
 
@@ -221,14 +237,21 @@ internal sealed partial class HostedPool
         EndHopeless();
     }
 
-    private static void OnReport(HostedCall call, int receiver, byte[] value)
+    private void OnReport(HostedCall call, int receiver, byte[] value)
     {
+        if (!TryHold(call, StoredBytes.SizeOf(value)))
+        {
+            Settle(call, PoolOutcome.Broken, $"A report of its progress doesn't fit, as its caller doesn't take those before it: {bytes.Full(Name)}");
+            HaveCanceled(call);
+            return;
+        }
+
         call.Reports.Add((receiver, value));
         if (call.Listener is not { } listener)
             return;
         call.Listener = null;
         AnswerReports(listener, call.Reports, isEnd: false);
-        call.Reports.Clear();
+        ForgetReports(call);
     }
 
     /// <summary>Gives calls to workers as long as both are there.</summary>

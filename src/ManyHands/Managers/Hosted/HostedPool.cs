@@ -82,7 +82,7 @@ internal sealed partial class HostedPool(string name, StoredBytes bytes, int lar
     public override void Describe(PayloadWriter writer)
     {
         lock (Gate)
-            writer.WriteUnmanaged(room);
+            writer.WriteUnmanaged(Room);
     }
 
     public override void Withdraw(HostedRequest request, WithdrawalReason reason)
@@ -117,8 +117,8 @@ internal sealed partial class HostedPool(string name, StoredBytes bytes, int lar
     {
         lock (Gate)
         {
-            foreach ((ManagerSession Session, long Key) key in byKey.Keys.Where(one => one.Session == session).ToArray())
-                byKey.Remove(key);
+            foreach (HostedCall call in byKey.Values.Where(one => one.Request.Session == session).ToArray())
+                Forget(call);
             foreach (HostedWorker worker in workers.Values.Where(one => one.Session == session).ToArray())
                 Lose(worker, session.WasHeardOut, hasLeft: false);
             Feed();
@@ -138,6 +138,8 @@ internal sealed partial class HostedPool(string name, StoredBytes bytes, int lar
             ];
             foreach (HostedCall call in byKey.Values)
                 call.Deadline?.Cancel();
+            foreach (HostedCall call in byKey.Values)
+                Release(call, call.Held);
             byKey.Clear();
             queue.Clear();
             workers.Clear();
@@ -153,22 +155,21 @@ internal sealed partial class HostedPool(string name, StoredBytes bytes, int lar
     private void Run(HostedRequest request, ref PayloadReader body)
     {
         long key = body.ReadUnmanaged<long>();
-        int retries = body.ReadUnmanaged<int>();
-        long milliseconds = body.ReadUnmanaged<long>();
-        TimeSpan patience = milliseconds is < 0 or > int.MaxValue ? Timeout.InfiniteTimeSpan : TimeSpan.FromMilliseconds(milliseconds);
+        int retries = WireNumber.ReadTimes(ref body);
+        TimeSpan patience = WireNumber.ReadWait(ref body);
         bool hasReceivers = body.ReadByte() != 0;
         HostedCall call = new(request, key, retries, patience, hasReceivers, body.ReadBytes(body.Remaining).ToArray());
-        if (!bytes.TryTake(call.Message.Length))
-        {
-            request.Refuse(FailureKind.Quota, bytes.Full(Name));
-            return;
-        }
-
         lock (Gate)
         {
+            if (!TryHold(call, StoredBytes.SizeOf(call.Message)))
+            {
+                request.Refuse(FailureKind.Quota, bytes.Full(Name));
+                return;
+            }
+
             if (isStopped || !byKey.TryAdd((request.Session, key), call))
             {
-                bytes.Free(call.Message.Length);
+                Release(call, call.Held);
                 if (isStopped)
                     request.Refuse(FailureKind.Gone, $"The manager has stopped, and '{Name}' with it.");
                 else
@@ -217,10 +218,11 @@ internal sealed partial class HostedPool(string name, StoredBytes bytes, int lar
             }
             else if (call.IsSettled || call.Reports.Count > 0)
             {
-                if (call.IsSettled)
-                    byKey.Remove((request.Session, key));
                 AnswerReports(request, call.Reports, call.IsSettled);
-                call.Reports.Clear();
+                if (call.IsSettled)
+                    Forget(call);
+                else
+                    ForgetReports(call);
             }
             else
             {
@@ -263,7 +265,7 @@ internal sealed partial class HostedPool(string name, StoredBytes bytes, int lar
         using PayloadWriter writer = new();
         lock (Gate)
         {
-            writer.WriteUnmanaged(workers.Values.Sum(worker => worker.Capacity));
+            writer.WriteUnmanaged((int)Math.Min(int.MaxValue, workers.Values.Sum(worker => (long)worker.Capacity)));
             writer.WriteUnmanaged(workers.Values.Sum(worker => worker.Calls.Values.Count(call => call.State == HostedCallState.Started && !call.IsSettled && call.Request.Session == request.Session)));
             writer.WriteUnmanaged(joined);
             writer.WriteUnmanaged(lost);
@@ -288,7 +290,7 @@ internal sealed partial class HostedPool(string name, StoredBytes bytes, int lar
     private void Abandon(HostedCall call)
     {
         EndForCaller(call);
-        byKey.Remove((call.Request.Session, call.Key));
+        Forget(call);
         HaveCanceled(call);
     }
 
@@ -298,7 +300,7 @@ internal sealed partial class HostedPool(string name, StoredBytes bytes, int lar
         if (!EndForCaller(call))
             return;
         Span<byte> head = stackalloc byte[5];
-        BinaryPrimitives.WriteInt32LittleEndian(head, room);
+        BinaryPrimitives.WriteInt32LittleEndian(head, Room);
         head[4] = (byte)outcome;
         call.Request.Answer(head, payload);
     }
@@ -316,21 +318,51 @@ internal sealed partial class HostedPool(string name, StoredBytes bytes, int lar
             return false;
         call.IsSettled = true;
         unsettled--;
-        bytes.Free(call.Message.Length);
+        Release(call, call.Message.Length);
+        call.Message = [];
         call.Deadline?.Cancel();
         TakeFromQueue(call);
-        if (!call.HasReceivers)
+        if (call.Listener is { } listener)
         {
-            byKey.Remove((call.Request.Session, call.Key));
-        }
-        else if (call.Listener is { } listener)
-        {
-            byKey.Remove((call.Request.Session, call.Key));
             call.Listener = null;
             AnswerReports(listener, call.Reports, isEnd: true);
+            Forget(call);
+        }
+        else if (!call.HasReceivers)
+        {
+            Forget(call);
         }
 
         return true;
+    }
+
+    private bool TryHold(HostedCall call, long size)
+    {
+        if (!bytes.TryTake(size))
+            return false;
+        call.Held += size;
+        return true;
+    }
+
+    private void Release(HostedCall call, long size)
+    {
+        bytes.Free(size);
+        call.Held -= size;
+    }
+
+    private void ForgetReports(HostedCall call)
+    {
+        Release(call, call.Reports.Sum(static report => StoredBytes.SizeOf(report.Value)));
+        call.Reports.Clear();
+    }
+
+    /// <summary>Its caller can't ask for it any more.</summary>
+    private void Forget(HostedCall call)
+    {
+        if (byKey.TryGetValue((call.Request.Session, call.Key), out HostedCall? known) && known == call)
+            byKey.Remove((call.Request.Session, call.Key));
+        call.Reports.Clear();
+        Release(call, call.Held);
     }
 
     private void TakeFromQueue(HostedCall call)

@@ -21,10 +21,17 @@ internal sealed class QueueItem(long number, byte[] value, int deliveries)
     public long Ticket { get; set; }
 
     public Deadline? Deadline { get; set; }
+
+    /// <summary>Its removal is being kept: until it is known whether it was, it neither goes nor comes back.</summary>
+    public bool IsEnding { get; set; }
+
+    /// <summary>Its time was over, or its holder gone, while that was going on: if it doesn't go, it comes back.</summary>
+    public bool IsOverdue { get; set; }
 }
 
 /// <summary>
 /// A queue that a manager has. Items wait, or are held by a session: on lease, or until it is known that they have arrived. What is held comes back to the front when its session ends or its time is over.
+/// With a storage, what is asked for is done when it was kept, so that nobody sees what could be gone after a restart.
 /// </summary>
 internal sealed class HostedQueue : WaitingObject
 {
@@ -44,6 +51,9 @@ internal sealed class HostedQueue : WaitingObject
     private long lastTicket = DateTime.UtcNow.Ticks;
     private bool isCompleted;
 
+    // Items that are being added to the storage, or all removed from it: they don't wait (yet, or any more), and it isn't known whether they will.
+    private long unsettled;
+
     public HostedQueue(string name, string typeName, long capacity, StoredBytes bytes, HostedStorage storage, StoredObject? stored)
         : base(name, ObjectKind.Queue, typeName)
     {
@@ -55,7 +65,7 @@ internal sealed class HostedQueue : WaitingObject
         foreach ((long number, int deliveries, byte[] value) in stored.Items)
         {
             fresh.Enqueue(new QueueItem(number, value, deliveries));
-            bytes.Take(value.Length);
+            bytes.Take(StoredBytes.SizeOf(value));
             lastNumber = number;
         }
 
@@ -83,7 +93,7 @@ internal sealed class HostedQueue : WaitingObject
 
     private long WaitingItems => fresh.Count + returned.Count;
 
-    private bool IsIdle => WaitingItems == 0 && held.Count == 0;
+    private bool IsIdle => WaitingItems == 0 && held.Count == 0 && unsettled == 0;
 
     public override void Handle(HostedRequest request, ref PayloadReader body)
     {
@@ -93,13 +103,15 @@ internal sealed class HostedQueue : WaitingObject
                 Enqueue(request, ref body);
                 break;
             case Operation.Dequeue:
-                Take(request, new Wish(Math.Max(1, body.ReadUnmanaged<int>()), IsLease: false, 0));
+                Take(request, new Wish(WireNumber.ReadMost(ref body), IsLease: false, Timeout.InfiniteTimeSpan));
                 break;
             case Operation.Lease:
-                Take(request, new Wish(1, IsLease: true, body.ReadUnmanaged<long>()));
+                Take(request, new Wish(1, IsLease: true, WireNumber.ReadTime(ref body)));
                 break;
             case Operation.Settle:
-                Settle(request, body.ReadUnmanaged<long>(), (LeaseEnd)body.ReadByte(), body.ReadUnmanaged<long>());
+                long ticket = body.ReadUnmanaged<long>();
+                LeaseEnd end = WireNumber.ReadEnum<LeaseEnd>(ref body);
+                Settle(request, ticket, end, WireNumber.ReadTime(ref body));
                 break;
             case Operation.Complete:
                 Complete(request);
@@ -131,7 +143,7 @@ internal sealed class HostedQueue : WaitingObject
     {
         lock (Gate)
         {
-            if (item is QueueItem given && given.Holder == session && given.Ticket == ticket)
+            if (item is QueueItem { IsEnding: false } given && given.Holder == session && given.Ticket == ticket)
                 Remove(given);
         }
     }
@@ -142,7 +154,7 @@ internal sealed class HostedQueue : WaitingObject
         lock (Gate)
         {
             foreach (QueueItem item in held.Values.Where(item => item.Holder == session).ToArray())
-                Return(item);
+                ReturnWhenSettled(item);
             Serve();
         }
     }
@@ -174,10 +186,11 @@ internal sealed class HostedQueue : WaitingObject
         {
             if (request.Place is null)
                 return;
-            TakeOut(request);
 
             // What was added is added, whatever became of the rest: the writer hears how many.
-            batch.AnswerAdded(request);
+            TakeOut(request);
+            batch.IsOver = true;
+            AnswerIfOver(request, batch);
             AdmitWriters();
         }
     }
@@ -191,6 +204,8 @@ internal sealed class HostedQueue : WaitingObject
         Batch batch = new(values);
         lock (Gate)
         {
+            if (storage.Refuses(request))
+                return;
             if (isCompleted)
             {
                 request.Refuse(FailureKind.Completed, "The queue was completed: nothing can be added any more.");
@@ -198,58 +213,120 @@ internal sealed class HostedQueue : WaitingObject
             }
 
             // Who came before goes before.
+            request.State = batch;
             if (writers.Count == 0 && AddAndServe(request, batch))
                 return;
-            if (request.Timeout == TimeSpan.Zero)
+            if (request.Timeout != TimeSpan.Zero)
             {
-                batch.AnswerAdded(request);
+                Wait(request, writers);
                 return;
             }
 
-            request.State = batch;
-            Wait(request, writers);
+            batch.IsOver = true;
+            AnswerIfOver(request, batch);
         }
     }
 
-    // Adds what there is room for, and hands it to those who wait, which makes room. True if the request is over.
+    // Adds what there is room for, and hands it to those who wait, which makes room. True if nothing is left to add of it.
     private bool AddAndServe(HostedRequest request, Batch batch)
     {
         while (true)
         {
-            bool isOver = Add(request, batch);
-            bool served = ServeReaders();
-            if (isOver || !served)
-                return isOver;
+            Add(request, batch);
+            if (!ServeReaders() || batch.IsOver)
+                return batch.IsOver;
         }
     }
 
-    private bool Add(HostedRequest request, Batch batch)
+    private void Add(HostedRequest request, Batch batch)
     {
-        while (batch.Next < batch.Values.Length)
+        int first = batch.Next;
+        while (!batch.IsOver && batch.Next < batch.Values.Length && (capacity == 0 || WaitingItems + unsettled < capacity))
         {
-            if (capacity > 0 && WaitingItems >= capacity)
-                return false;
             byte[] value = batch.Values[batch.Next];
-            if (!bytes.TryTake(value.Length))
+            if (!bytes.TryTake(StoredBytes.SizeOf(value)))
             {
-                request.Refuse(FailureKind.Quota, bytes.Full(Name));
-                return true;
+                batch.Fail(FailureKind.Quota, bytes.Full(Name));
+                break;
             }
 
-            QueueItem item = new(++lastNumber, value, deliveries: 0);
-            fresh.Enqueue(item);
             batch.Next++;
-            if (batch.Next == batch.Values.Length)
+            if (storage.IsThere)
             {
-                storage.WriteThen(storage.Change(StorageChangeKind.ItemAdded, item.Number, value: value), request, () => batch.AnswerAdded(request));
-                return true;
+                unsettled++;
+                continue;
             }
 
-            storage.Write(StorageChangeKind.ItemAdded, item.Number, value: value);
+            fresh.Enqueue(new QueueItem(++lastNumber, value, deliveries: 0));
+            batch.Added++;
         }
 
-        batch.AnswerAdded(request);
-        return true;
+        if (batch.Next == batch.Values.Length)
+            batch.IsOver = true;
+        if (storage.IsThere && batch.Next > first)
+            Keep(request, batch, first, batch.Next - first);
+        AnswerIfOver(request, batch);
+    }
+
+    // They wait for their takers when they are kept.
+    private void Keep(HostedRequest request, Batch batch, int first, int count)
+    {
+        QueueItem[] items = new QueueItem[count];
+        StorageChange[] changes = new StorageChange[count];
+        for (int i = 0; i < count; i++)
+        {
+            items[i] = new QueueItem(++lastNumber, batch.Values[first + i], deliveries: 0);
+            changes[i] = storage.Change(StorageChangeKind.ItemAdded, items[i].Number, value: items[i].Value);
+        }
+
+        batch.BeingKept++;
+        storage.Keep(request, changes, failure =>
+        {
+            lock (Gate)
+            {
+                batch.BeingKept--;
+                unsettled -= count;
+                foreach (QueueItem item in items)
+                {
+                    if (failure is null)
+                        fresh.Enqueue(item);
+                    else
+                        bytes.Free(StoredBytes.SizeOf(item.Value));
+                }
+
+                if (failure is null)
+                {
+                    batch.Added += count;
+                }
+                else
+                {
+                    TakeOut(request);
+                    batch.Fail(FailureKind.NotStored, failure.Message);
+                }
+
+                AnswerIfOver(request, batch);
+                Serve();
+            }
+        });
+    }
+
+    private void AnswerIfOver(HostedRequest request, Batch batch)
+    {
+        if (!batch.IsOver || batch.BeingKept > 0)
+            return;
+        if (batch.Failure is not { } failure)
+        {
+            Span<byte> count = stackalloc byte[4];
+            BinaryPrimitives.WriteInt32LittleEndian(count, batch.Added);
+            request.Answer(count);
+            return;
+        }
+
+        string added = batch.Values.Length == 1 ? "" : $" {batch.Added:N0} of the {batch.Values.Length:N0} items were added.";
+        if (failure.Kind == FailureKind.NotStored)
+            request.Refuse(failure.Kind, $"'{Name}' was not changed, as the storage couldn't keep the change: {failure.Message}{added}");
+        else
+            request.Refuse(failure.Kind, failure.Message + added);
     }
 
     private void AdmitWriters()
@@ -259,7 +336,9 @@ internal sealed class HostedQueue : WaitingObject
             if (isCompleted)
             {
                 TakeOut(request);
-                request.Refuse(FailureKind.Completed, "The queue was completed while this waited for room.");
+                Batch batch = (Batch)request.State!;
+                batch.Fail(FailureKind.Completed, "The queue was completed while this waited for room.");
+                AnswerIfOver(request, batch);
             }
             else if (AddAndServe(request, (Batch)request.State!))
             {
@@ -276,6 +355,8 @@ internal sealed class HostedQueue : WaitingObject
     {
         lock (Gate)
         {
+            if (storage.Refuses(request))
+                return;
             if (Line.Count == 0 && WaitingItems > 0)
             {
                 if (Give(request, wish))
@@ -336,9 +417,18 @@ internal sealed class HostedQueue : WaitingObject
 
     private bool Give(HostedRequest request, Wish wish)
     {
-        if (!request.Session.Touch(this))
+        try
+        {
+            if (storage.Refuses(request) || !request.Session.Touch(this))
+                return false;
+            return wish.IsLease ? GiveLease(request, wish) : wish.Most == 1 ? CanTakeFirst(request) && GiveOne(request) : GiveSeveral(request, wish.Most);
+        }
+        catch (Exception reason)
+        {
+            // Whoever is served here isn't the one who brought the item.
+            request.Fail(reason);
             return false;
-        return wish.IsLease ? GiveLease(request, wish) : wish.Most == 1 ? CanTakeFirst(request) && GiveOne(request) : GiveSeveral(request, wish.Most);
+        }
     }
 
     private bool CanTakeFirst(HostedRequest request)
@@ -393,7 +483,7 @@ internal sealed class HostedQueue : WaitingObject
     private bool Hand(HostedRequest request, ReadOnlySpan<QueueItem> items, ReadOnlySpan<byte> head, ReadOnlySpan<byte> rest)
     {
         foreach (QueueItem item in items)
-            storage.Write(StorageChangeKind.ItemDelivered, item.Number);
+            storage.Record(StorageChangeKind.ItemDelivered, item.Number);
         bool isAnswered = request.Session.ConfirmsDeliveries
             ? request.Session.AnswerDelivering(request, this, items, head, rest)
             : request.Answer(head, rest);
@@ -416,11 +506,20 @@ internal sealed class HostedQueue : WaitingObject
 
         // That it was given is kept before it is: a manager that starts again knows which items somebody may have worked on.
         long ticket = item.Ticket;
-        storage.WriteThen(storage.Change(StorageChangeKind.ItemDelivered, item.Number), request, () =>
+        storage.Keep(request, storage.Change(StorageChangeKind.ItemDelivered, item.Number), failure =>
         {
             lock (Gate)
             {
-                if (item.Ticket != ticket || item.Holder is null)
+                bool isStillGiven = item.Ticket == ticket && item.Holder is not null;
+                if (failure is not null)
+                {
+                    item.Deliveries--;
+                    if (isStillGiven)
+                        Return(item);
+                    storage.RefuseUnkept(request, failure);
+                    Serve();
+                }
+                else if (!isStillGiven)
                     request.Refuse(FailureKind.Gone, "The item has come back in the moment that it was given.");
                 else if (!AnswerLease(request, item, wish))
                     Serve();
@@ -456,14 +555,14 @@ internal sealed class HostedQueue : WaitingObject
         return item;
     }
 
-    private void SetDeadline(QueueItem item, long milliseconds)
+    private void SetDeadline(QueueItem item, TimeSpan time)
     {
         item.Deadline?.Cancel();
         item.Deadline = null;
-        if (milliseconds < 0)
+        if (time == Timeout.InfiniteTimeSpan)
             return;
         long ticket = item.Ticket;
-        item.Deadline = Deadlines.After(TimeSpan.FromMilliseconds(Math.Max(1, milliseconds)), () => EndLease(ticket));
+        item.Deadline = Deadlines.After(time, () => EndLease(ticket));
     }
 
     private void EndLease(long ticket)
@@ -473,9 +572,17 @@ internal sealed class HostedQueue : WaitingObject
         {
             if (!held.TryGetValue(ticket, out QueueItem? item))
                 return;
-            Return(item);
+            ReturnWhenSettled(item);
             Serve();
         }
+    }
+
+    private void ReturnWhenSettled(QueueItem item)
+    {
+        if (item.IsEnding)
+            item.IsOverdue = true;
+        else
+            Return(item);
     }
 
     // Under the gate; the caller serves.
@@ -489,8 +596,8 @@ internal sealed class HostedQueue : WaitingObject
     private void Remove(QueueItem item)
     {
         Release(item);
-        bytes.Free(item.Value.Length);
-        storage.Write(StorageChangeKind.ItemRemoved, item.Number);
+        bytes.Free(StoredBytes.SizeOf(item.Value));
+        storage.Record(StorageChangeKind.ItemRemoved, item.Number);
         EndIfIdle();
     }
 
@@ -502,11 +609,11 @@ internal sealed class HostedQueue : WaitingObject
         item.Deadline = null;
     }
 
-    private void Settle(HostedRequest request, long ticket, LeaseEnd end, long milliseconds)
+    private void Settle(HostedRequest request, long ticket, LeaseEnd end, TimeSpan time)
     {
         lock (Gate)
         {
-            if (!held.TryGetValue(ticket, out QueueItem? item) || item.Holder != request.Session)
+            if (!held.TryGetValue(ticket, out QueueItem? item) || item.Holder != request.Session || item.IsEnding)
             {
                 AnswerBool(request, false);
                 return;
@@ -515,10 +622,7 @@ internal sealed class HostedQueue : WaitingObject
             switch (end)
             {
                 case LeaseEnd.Completed:
-                    Release(item);
-                    bytes.Free(item.Value.Length);
-                    storage.WriteThen(storage.Change(StorageChangeKind.ItemRemoved, item.Number), request, () => AnswerBool(request, true));
-                    EndIfIdle();
+                    EndForGood(request, item);
                     break;
                 case LeaseEnd.Abandoned:
                     AnswerBool(request, true);
@@ -526,23 +630,69 @@ internal sealed class HostedQueue : WaitingObject
                     Serve();
                     break;
                 case LeaseEnd.Renewed:
-                    SetDeadline(item, milliseconds);
+                    SetDeadline(item, time);
                     AnswerBool(request, true);
-                    break;
-                default:
-                    request.Refuse(FailureKind.BadRequest, $"A lease doesn't end in the way {(int)end}.");
                     break;
             }
         }
+    }
+
+    private void EndForGood(HostedRequest request, QueueItem item)
+    {
+        if (storage.Refuses(request))
+            return;
+        item.IsEnding = true;
+        storage.Keep(request, storage.Change(StorageChangeKind.ItemRemoved, item.Number), failure =>
+        {
+            lock (Gate)
+            {
+                item.IsEnding = false;
+                if (failure is null)
+                {
+                    Release(item);
+                    bytes.Free(StoredBytes.SizeOf(item.Value));
+                    AnswerBool(request, true);
+                    EndIfIdle();
+                    return;
+                }
+
+                storage.RefuseUnkept(request, failure);
+                if (!item.IsOverdue)
+                    return;
+                item.IsOverdue = false;
+                Return(item);
+                Serve();
+            }
+        });
     }
 
     private void Complete(HostedRequest request)
     {
         lock (Gate)
         {
-            isCompleted = true;
-            storage.WriteThen(storage.Change(StorageChangeKind.Completed), request, () => request.Answer());
-            Serve();
+            if (isCompleted)
+            {
+                request.Answer();
+                return;
+            }
+
+            if (storage.Refuses(request))
+                return;
+            storage.Keep(request, storage.Change(StorageChangeKind.Completed), failure =>
+            {
+                lock (Gate)
+                {
+                    if (failure is not null)
+                    {
+                        storage.RefuseUnkept(request, failure);
+                        return;
+                    }
+
+                    isCompleted = true;
+                    request.Answer();
+                    Serve();
+                }
+            });
         }
     }
 
@@ -550,16 +700,33 @@ internal sealed class HostedQueue : WaitingObject
     {
         lock (Gate)
         {
-            long count = WaitingItems;
-            while (WaitingItems > 0)
+            if (storage.Refuses(request))
+                return;
+            QueueItem[] items = new QueueItem[WaitingItems];
+            for (int i = 0; i < items.Length; i++)
+                items[i] = returned.Count > 0 ? returned.Dequeue() : fresh.Dequeue();
+            unsettled += items.Length;
+            StorageChange[] changes = storage.IsThere ? [.. items.Select(item => storage.Change(StorageChangeKind.ItemRemoved, item.Number))] : [];
+            storage.Keep(request, changes, failure =>
             {
-                QueueItem item = returned.Count > 0 ? returned.Dequeue() : fresh.Dequeue();
-                bytes.Free(item.Value.Length);
-                storage.Write(StorageChangeKind.ItemRemoved, item.Number);
-            }
+                lock (Gate)
+                {
+                    unsettled -= items.Length;
+                    foreach (QueueItem item in items)
+                    {
+                        if (failure is null)
+                            bytes.Free(StoredBytes.SizeOf(item.Value));
+                        else
+                            returned.Enqueue(item, item.Number);
+                    }
 
-            AnswerLong(request, count);
-            Serve();
+                    if (failure is null)
+                        AnswerLong(request, items.Length);
+                    else
+                        storage.RefuseUnkept(request, failure);
+                    Serve();
+                }
+            });
         }
     }
 
@@ -577,20 +744,32 @@ internal sealed class HostedQueue : WaitingObject
     }
 
     /// <summary>What who waits wants.</summary>
-    private sealed record Wish(int Most, bool IsLease, long Duration);
+    private sealed record Wish(int Most, bool IsLease, TimeSpan Duration);
 
     /// <summary>What is being added.</summary>
     private sealed class Batch(byte[][] values)
     {
         public byte[][] Values => values;
 
+        /// <summary>The first that is to be added yet.</summary>
         public int Next { get; set; }
 
-        public void AnswerAdded(HostedRequest request)
+        /// <summary>How many have been.</summary>
+        public int Added { get; set; }
+
+        /// <summary>How many parts of it are on their way to the storage.</summary>
+        public int BeingKept { get; set; }
+
+        /// <summary>Nothing more of it will be added.</summary>
+        public bool IsOver { get; set; }
+
+        /// <summary>Why.</summary>
+        public (FailureKind Kind, string Message)? Failure { get; private set; }
+
+        public void Fail(FailureKind kind, string message)
         {
-            Span<byte> count = stackalloc byte[4];
-            BinaryPrimitives.WriteInt32LittleEndian(count, Next);
-            request.Answer(count);
+            IsOver = true;
+            Failure ??= (kind, message);
         }
     }
 }

@@ -38,26 +38,71 @@ internal abstract class HostedRequest(ManagerSession session, Operation operatio
     /// <returns>False if it was answered already, or nobody is there any more: what was to be handed over must go elsewhere.</returns>
     public bool Answer(ReadOnlySpan<byte> head = default, ReadOnlySpan<byte> first = default, ReadOnlySpan<byte> second = default)
     {
-        if (!TryEnd())
+        if (!TryEnd() || session.IsEnded)
             return false;
-        if (session.IsEnded)
+        try
+        {
+            Send(head, first, second);
+            return true;
+        }
+        catch (Exception reason)
+        {
+            session.Fail(this, reason);
             return false;
-        Send(head, first, second);
-        return true;
+        }
     }
 
     /// <summary>Answers that it can't be done.</summary>
     public void Refuse(FailureKind kind, string message)
     {
-        if (TryEnd() && !session.IsEnded)
+        if (!TryEnd() || session.IsEnded)
+            return;
+        try
+        {
             SendFailure(kind, message);
+        }
+        catch (Exception reason)
+        {
+            session.Fail(this, reason);
+        }
     }
 
     /// <summary>Answers with an exception of the object's own.</summary>
     public void Refuse(Exception thrown)
     {
-        if (TryEnd() && !session.IsEnded)
+        if (!TryEnd() || session.IsEnded)
+            return;
+        try
+        {
             SendFailure(thrown);
+        }
+        catch (Exception reason)
+        {
+            session.Fail(this, reason);
+        }
+    }
+
+    /// <summary>Answers that serving it threw what nobody foresaw, and tells that here. Who called goes on: it may have been another's turn.</summary>
+    public void Fail(Exception reason) => session.Faults.Fail(
+        GuardedEntry.ManagerRequest,
+        this,
+        reason,
+        static request => $"the request {request.Operation} of {request.Session.Name}, which failed",
+        static (request, reason) => request.Refuse(
+            FailureKind.Failed, $"The manager failed at this, and only at this; whether it was done isn't known. Its log has the rest. {reason.GetType().Name}: {ExceptionText.MessageOf(reason)}"));
+
+    /// <summary>Has the object end its wait.</summary>
+    public void Withdraw(WithdrawalReason reason)
+    {
+        if (Target is { } target)
+        {
+            session.Faults.Run(
+                GuardedEntry.ManagerObject,
+                (Request: this, Target: target, Reason: reason),
+                static one => one.Target.Withdraw(one.Request, one.Reason),
+                static one => $"{one.Target}, where the request {one.Request.Operation} of {one.Request.Session.Name} stops waiting ({one.Reason})",
+                static (one, thrown) => one.Request.Refuse(FailureKind.Failed, $"The manager failed at ending this. Its log has the rest. {thrown.GetType().Name}: {ExceptionText.MessageOf(thrown)}"));
+        }
     }
 
     /// <summary>It begins to wait. Called under the object's gate, before it can be answered by others.</summary>
@@ -66,7 +111,7 @@ internal abstract class HostedRequest(ManagerSession session, Operation operatio
         Target = target;
         session.Waits(this);
         if (timeout != System.Threading.Timeout.InfiniteTimeSpan)
-            deadline = Deadlines.After(timeout, () => target.Withdraw(this, WithdrawalReason.TimeOver));
+            deadline = Deadlines.After(timeout, () => Withdraw(WithdrawalReason.TimeOver));
     }
 
     /// <summary>It doesn't wait any more.</summary>

@@ -1,4 +1,5 @@
 using ManyHands.Calls;
+using ManyHands.Platform;
 using ManyHands.Serialization;
 
 namespace ManyHands.Managers;
@@ -139,7 +140,7 @@ internal sealed class HostedService : HostedObject
     private void Start(ServiceCall call)
     {
         running.Add(call);
-        ThreadPool.UnsafeQueueUserWorkItem(call, preferLocal: false);
+        Guarded.Queue(GuardedEntry.ManagerRequest, call, static call => call.Execute(), static call => $"a call of {call.Method.Name}, which failed", static (call, reason) => call.Request.Fail(reason));
     }
 
     private void OnEnded(ServiceCall call)
@@ -156,7 +157,7 @@ internal sealed class HostedService : HostedObject
     }
 
 #pragma warning disable CA1001 // Its source has no timer and no links, and may be cancelled at any time.
-    private sealed class ServiceCall(HostedService service, HostedRequest request, HostedMethod method, byte[] arguments) : IThreadPoolWorkItem
+    private sealed class ServiceCall(HostedService service, HostedRequest request, HostedMethod method, byte[] arguments)
 #pragma warning restore CA1001
     {
         private readonly CancellationTokenSource stop = new();
@@ -165,11 +166,13 @@ internal sealed class HostedService : HostedObject
 
         public ServiceMethod Method => method.Method;
 
+        public string ServiceName => service.Name;
+
         /// <summary>Among those that wait for their turn. Guarded by the gate.</summary>
         public LinkedListNode<ServiceCall>? Place { get; set; }
 
         // What follows the token is code of the application's, and whoever cancels may be reading from a connection.
-        public void Cancel() => _ = stop.CancelAsync();
+        public void Cancel() => Guarded.Watch(GuardedEntry.ManagerRequest, stop.CancelAsync(), this, static call => $"what follows the token of {call.Method.Name} of '{call.ServiceName}'");
 
         public void Execute() => _ = RunAsync();
 

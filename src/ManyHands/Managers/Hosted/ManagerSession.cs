@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using ManyHands.Platform;
 
 namespace ManyHands.Managers;
 
@@ -19,6 +20,9 @@ internal abstract class ManagerSession(string name)
     public string Name => name;
 
     public bool IsEnded => isEnded;
+
+    /// <summary>Where what nobody foresaw is told.</summary>
+    public ManagerFaults Faults { get; init; } = ManagerFaults.Unheard;
 
     public DateTimeOffset Since { get; } = TimeProvider.System.GetUtcNow();
 
@@ -92,7 +96,11 @@ internal abstract class ManagerSession(string name)
                 underWay.Dequeue();
             }
 
-            first.Source.Arrived(first.Item, first.Ticket, this);
+            Faults.Run(
+                GuardedEntry.ManagerObject,
+                (first.Source, first.Item, first.Ticket, Session: this),
+                static one => one.Source.Arrived(one.Item, one.Ticket, one.Session),
+                static one => $"{one.Source}, which was told that something has arrived at {one.Session.Name}");
         }
     }
 
@@ -122,9 +130,29 @@ internal abstract class ManagerSession(string name)
             underWay.Clear();
         }
 
+        // Whatever one of them does then, the others hear of it.
         foreach (HostedRequest request in waiting.Keys)
-            request.Target?.Withdraw(request, WithdrawalReason.SessionEnded);
+            request.Withdraw(WithdrawalReason.SessionEnded);
         foreach (HostedObject target in objects)
-            target.Leave(this);
+        {
+            Faults.Run(
+                GuardedEntry.ManagerObject,
+                (Target: target, Session: this),
+                static one => one.Target.Leave(one.Session),
+                static one => $"{one.Target}, which was told that {one.Session.Name} has gone, and may have for it what it held");
+        }
+    }
+
+    /// <summary>An answer can't be sent, so that the other side would wait for it in vain.</summary>
+    public void Fail(HostedRequest request, Exception reason) => Faults.Fail(
+        GuardedEntry.ManagerSending,
+        (Session: this, Request: request),
+        reason,
+        static one => $"the answer to the request {one.Request.Operation} of {one.Session.Name}, whose connection was ended",
+        static (one, _) => one.Session.Break());
+
+    /// <summary>Ends the connection, if there is one.</summary>
+    protected virtual void Break()
+    {
     }
 }

@@ -3,9 +3,15 @@ namespace ManyHands.Managers;
 /// <summary>What all objects of a manager hold together, and may.</summary>
 internal sealed class StoredBytes(long most)
 {
+    /// <summary>What an item takes beside its bytes. It counts too: else many that are empty would take memory without end.</summary>
+    private const int Overhead = 64;
+
     private long held;
 
     public long Held => Volatile.Read(ref held);
+
+    /// <summary>What an item counts.</summary>
+    public static long SizeOf(byte[] value) => Overhead + (long)value.Length;
 
     /// <summary>Takes room for so many bytes.</summary>
     /// <returns>False if there is none.</returns>

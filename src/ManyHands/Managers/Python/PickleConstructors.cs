@@ -315,8 +315,10 @@ internal static class PythonArrays
         double or long => number,
         float real => (double)real,
         nint native => (long)native,
-        nuint native => Unsigned(native),
-        ulong large => Unsigned(large),
+        nuint native when native <= long.MaxValue => (long)native,
+        nuint native => (BigInteger)native,
+        ulong large when large <= long.MaxValue => (long)large,
+        ulong large => (BigInteger)large,
         _ => Convert.ToInt64(number, CultureInfo.InvariantCulture),
     }));
 
@@ -333,8 +335,6 @@ internal static class PythonArrays
         Buffer.BlockCopy(array, 0, bytes, 0, bytes.Length);
         return (code, bytes);
     }
-
-    private static object Unsigned(ulong number) => number <= long.MaxValue ? PickleBoxes.Of((long)number) : (BigInteger)number;
 
     private static unsafe T[]? Of<T>(byte[] bytes)
         where T : unmanaged => bytes.Length % sizeof(T) == 0 ? MemoryMarshal.Cast<byte, T>(bytes).ToArray() : null;

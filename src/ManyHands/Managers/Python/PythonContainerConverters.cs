@@ -38,7 +38,7 @@ internal static class ContainerFidelity
             ? definition == typeof(HashSet<>) || definition == typeof(Dictionary<,>)
             : type == typeof(TElement[]) || definition == typeof(List<>) || (type.IsDefined(typeof(CompilerGeneratedAttribute), inherit: false) && value is ICollection<TElement>);
         return isPlain
-            ? CollectionKinds.ExamineBehindInterface<TElement>(value, declared, comparesKeys)
+            ? CollectionKinds.ExamineBehindInterface<TElement>(value, declared)
             : Refusal.Here($"stands where the interface {ReadableName.Of(declared)} is declared, and only its items would travel", $"send its items as a {(comparesKeys ? "HashSet or Dictionary" : "List or an array")}");
     }
 }

@@ -3,6 +3,7 @@ using System.Collections.Frozen;
 using System.Net;
 using System.Security.Cryptography;
 using System.Text.RegularExpressions;
+using ManyHands.Platform;
 
 namespace ManyHands.Managers;
 
@@ -34,7 +35,7 @@ internal sealed partial class PythonExports : IDisposable
         TimeSpan period = options.CreatedObjectLifetime / 4;
         if (period > TimeSpan.FromMinutes(1))
             period = TimeSpan.FromMinutes(1);
-        sweeping = new Timer(_ => DropUnused(), null, period, period);
+        sweeping = Guarded.Every(GuardedEntry.ManagerObject, period, this, static exports => exports.DropUnused(), static _ => "objects that Python clients have made and use no more, which are looked for again");
     }
 
     /// <summary>How many have users, as far as these have told.</summary>

@@ -150,7 +150,7 @@ internal sealed class PythonServerConnection(Socket socket, PythonFraming framin
 
         // It is shown in logs.
         string shown = string.Concat(Cut(name).Select(character => char.IsControl(character) ? '?' : character));
-        session = new PythonSession($"{shown} (Python)", outgoing);
+        session = new PythonSession($"{shown} (Python)", outgoing) { Faults = server.Objects.Faults };
         return null;
     }
 

@@ -22,6 +22,7 @@ internal sealed class PythonSession(string name, PythonFrameBuffer? outgoing = n
     /// <exception cref="PythonUnsendableException">What would have been taken has no counterpart in Python.</exception>
     public Task<ReadOnlyMemory<byte>> AskAsync(HostedObject target, Operation operation, TimeSpan wait = default, ReadOnlyMemory<byte> body = default, Func<byte[], byte[], object?>? taken = null)
     {
+        target.AwaitRoom();
         PythonHostedRequest request = new(this, target, operation, wait, taken);
         using (FlushScope.Enter())
         {
@@ -33,6 +34,10 @@ internal sealed class PythonSession(string name, PythonFrameBuffer? outgoing = n
             catch (InvalidPayloadException damage)
             {
                 request.Refuse(FailureKind.BadRequest, damage.Message);
+            }
+            catch (Exception reason)
+            {
+                request.Fail(reason);
             }
         }
 

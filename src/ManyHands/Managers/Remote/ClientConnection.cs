@@ -46,7 +46,7 @@ internal sealed class ClientConnection : IDisposable
         this.ended = ended;
         incoming = new(largest);
         outgoing = new(stream, reason => Fail(reason));
-        reader = new Thread(Read) { Name = "ManyHands manager client", IsBackground = true };
+        reader = Guarded.NewThread(GuardedEntry.ManagerClient, "ManyHands manager client", Read, Fail);
     }
 
     public bool IsOver => Volatile.Read(ref isOver) != 0;
@@ -264,6 +264,12 @@ internal sealed class ClientConnection : IDisposable
             Fail(reason);
             return 0;
         }
+        catch (Exception reason)
+        {
+            // The thread may be a caller's that looks for its own answer.
+            Guarded.Fail(GuardedEntry.ManagerClient, this, reason, static _ => "a connection to a manager, which has ended", static (connection, reason) => connection.Fail(reason));
+            return 0;
+        }
     }
 
     private int ReceiveTls(TimeSpan most)
@@ -298,20 +304,38 @@ internal sealed class ClientConnection : IDisposable
                 if (request is null)
                     return;
                 byte[] answer = message.Span[body.Position..].ToArray();
-                if (kind == MessageKind.Failure)
-                {
-                    request.Refuse(Failures.Read(answer));
-                    return;
-                }
-
-                // Nobody may wait for it any more; then it is given back, which has to be said before it is said that it has arrived.
-                request.Answer(answer, this);
-                CountDeliveries(request.Operation, answer);
+                Hand(request, kind, answer);
+                if (kind == MessageKind.Result)
+                    CountDeliveries(request.Operation, answer);
                 break;
             case MessageKind.Farewell:
                 throw new EndOfStreamException("The manager has stopped.");
             default:
                 throw new InvalidDataException($"The manager said {(int)kind}, which is nothing that a manager says.");
+        }
+    }
+
+    // What one answer brings concerns nobody but who has asked for it.
+    private void Hand(PendingRequest request, MessageKind kind, byte[] answer)
+    {
+        try
+        {
+            FaultPoint.Enter(GuardedEntry.ManagerAnswer);
+
+            // Nobody may wait for it any more; then it is given back, which has to be said before it is said that it has arrived.
+            if (kind == MessageKind.Result)
+                request.Answer(answer, this);
+            else
+                request.Refuse(Failures.Read(answer));
+        }
+        catch (Exception reason)
+        {
+            Guarded.Fail(
+                GuardedEntry.ManagerAnswer,
+                request,
+                reason,
+                static request => $"the answer to {request.Operation} of {request.Target}, which failed",
+                static (request, reason) => request.Refuse(new ManagerException(ManagerError.BadRequest, $"The manager's answer to {request.Operation} of {request.Target} can't be taken: {ExceptionText.MessageOf(reason)}", reason)));
         }
     }
 

@@ -33,6 +33,7 @@ internal static class Failures
         FailureKind.NotStored => new ManagerException(ManagerError.NotStored, message),
         FailureKind.OutOfRange => new ArgumentOutOfRangeException(null, message),
         FailureKind.UnsendableResult => new UnsendableCallException(message),
+        FailureKind.Failed => new ManagerException(ManagerError.Failed, message),
         FailureKind.Gone => new ManagerException(ManagerError.Gone, message),
         _ => new ManagerException(ManagerError.BadRequest, message),
     };

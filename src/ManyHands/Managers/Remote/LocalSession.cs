@@ -4,9 +4,9 @@ using ManyHands.Serialization;
 namespace ManyHands.Managers;
 
 /// <summary>The use of a manager's objects by its own process: no connection, and nothing that could get lost on the way.</summary>
-internal sealed class LocalSession : ManagerLink
+internal sealed class LocalSession(ManagerFaults faults) : ManagerLink
 {
-    private readonly OwnSession session = new();
+    private readonly OwnSession session = new() { Faults = faults };
 
     public override object? Epoch => this;
 
@@ -16,6 +16,7 @@ internal sealed class LocalSession : ManagerLink
         RemoteObject target, Operation operation, TimeSpan wait, ReadOnlyMemory<byte> body, RequestTraits traits, Action<ReadOnlyMemory<byte>>? undo, CancellationToken token)
     {
         token.ThrowIfCancellationRequested();
+        target.Hosted!.AwaitRoom();
         LocalRequest request = new(session, operation, wait, undo, token);
         using (FlushScope.Enter())
         {
@@ -31,6 +32,7 @@ internal sealed class LocalSession : ManagerLink
 
     public override void Post(RemoteObject target, Operation operation, ReadOnlyMemory<byte> body)
     {
+        target.Hosted!.AwaitRoom();
         using FlushScope scope = FlushScope.Enter();
         if (!session.IsEnded)
             Handle(target, new LocalRequest(session, operation, TimeSpan.Zero, null, default), body);
@@ -58,6 +60,10 @@ internal sealed class LocalSession : ManagerLink
         {
             request.Refuse(FailureKind.BadRequest, damage.Message);
         }
+        catch (Exception reason)
+        {
+            request.Fail(reason);
+        }
     }
 
     private sealed class OwnSession() : ManagerSession("the manager's own process")
@@ -76,7 +82,7 @@ internal sealed class LocalSession : ManagerLink
         public void Watch()
         {
             if (!pending.IsCompleted)
-                pending.Watch(_ => Target?.Withdraw(this, WithdrawalReason.Canceled));
+                pending.Watch(_ => Withdraw(WithdrawalReason.Canceled));
         }
 
         protected override void Send(ReadOnlySpan<byte> head, ReadOnlySpan<byte> first, ReadOnlySpan<byte> second)

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using ManyHands.Platform;
 
 namespace ManyHands.Managers;
 
@@ -60,8 +61,13 @@ internal sealed class PendingRequest
 
     public void Watch(Action<PendingRequest> canceled)
     {
-        if (token.CanBeCanceled)
-            registration = token.UnsafeRegister(_ => canceled(this), null);
+        registration = Guarded.OnCanceled(
+            GuardedEntry.ManagerRequestCancellation,
+            token,
+            (Request: this, Canceled: canceled),
+            static one => one.Canceled(one.Request),
+            static one => $"the cancellation of {one.Request.Operation}, which failed",
+            static (one, reason) => one.Request.Refuse(reason));
     }
 
     /// <summary>The connection that the answer came on; null if it was none.</summary>

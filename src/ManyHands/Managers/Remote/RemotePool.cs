@@ -213,11 +213,11 @@ internal sealed class RemotePool : Pool
         }
 
         if (pending.HasReceivers)
-            _ = FollowReportsAsync(call, answer);
+            Guarded.Watch(GuardedEntry.RemotePoolCall, FollowReportsAsync(call, answer), (Pool: this, Call: call), static one => one.Call.Describe(), static (one, reason) => one.Pool.Lose(one.Call, reason));
         else if (answer.IsCompleted)
             OnAnswer(call, answer);
         else
-            answer.ConfigureAwait(false).GetAwaiter().UnsafeOnCompleted(() => OnAnswer(call, answer));
+            Guarded.OnEnded(GuardedEntry.RemotePoolCall, answer, (Pool: this, Call: call, Answer: answer), static one => one.Pool.OnAnswer(one.Call, one.Answer), static one => one.Call.Describe(), static (one, reason) => one.Pool.Lose(one.Call, reason));
         return null;
     }
 
@@ -265,6 +265,11 @@ internal sealed class RemotePool : Pool
         catch (Exception damage) when (damage is ManagerException or InvalidPayloadException)
         {
             Fail(call, damage as ManagerException ?? new ManagerException(ManagerError.BadRequest, $"{call.Pending.Name}: what the worker said can't be read: {damage.Message}", damage));
+        }
+        catch (Exception reason)
+        {
+            Guarded.Fail(GuardedEntry.RemotePoolCall, (Pool: this, Call: call), reason, static one => one.Call.Describe(), static (one, reason) => one.Pool.Lose(one.Call, reason));
+            return;
         }
 
         Sent(call);
@@ -326,16 +331,30 @@ internal sealed class RemotePool : Pool
             return;
 
         // From the thread pool: what is refused at once must not lead from one to the next on the same stack.
-        ThreadPool.UnsafeQueueUserWorkItem(
-            static state =>
-            {
-                if (state.Pool.Send(state.Call) is not { } refusal)
-                    return;
-                state.Pool.Fail(state.Call, refusal);
-                state.Pool.Sent(state.Call);
-            },
+        Guarded.Queue(
+            GuardedEntry.RemotePoolCall,
             (Pool: this, Call: next),
-            preferLocal: true);
+            static one =>
+            {
+                if (one.Pool.Send(one.Call) is { } refusal)
+                    one.Pool.FailUnsent(one.Call, refusal);
+            },
+            static one => one.Call.Describe(),
+            static (one, reason) => one.Pool.FailUnsent(one.Call, reason));
+    }
+
+    /// <summary>What nobody foresaw happened to it, wherever it was: also one that counts as settled, whose caller would wait for ever.</summary>
+    private void Lose(RemoteCall call, Exception reason)
+    {
+        Fail(call, reason);
+        call.Pending.SetException(reason);
+        Sent(call);
+    }
+
+    private void FailUnsent(RemoteCall call, Exception refusal)
+    {
+        Fail(call, refusal);
+        Sent(call);
     }
 
     /// <summary>Nothing more comes of it.</summary>
@@ -359,13 +378,13 @@ internal sealed class RemotePool : Pool
     {
         if (!call.Pending.Token.CanBeCanceled)
             return;
-        call.Registration = call.Pending.Token.UnsafeRegister(
-            static state =>
-            {
-                (RemotePool pool, RemoteCall call) = ((RemotePool, RemoteCall))state!;
-                pool.OnCallerCancels(call);
-            },
-            (this, call));
+        call.Registration = Guarded.OnCanceled(
+            GuardedEntry.RemotePoolCall,
+            call.Pending.Token,
+            (Pool: this, Call: call),
+            static one => one.Pool.OnCallerCancels(one.Call),
+            static one => one.Call.Describe(),
+            static (one, _) => one.Pool.Cancel(one.Call));
         if (call.Pending.IsCompleted)
             call.Registration.Unregister();
     }
@@ -393,7 +412,7 @@ internal sealed class RemotePool : Pool
         Span<byte> key = stackalloc byte[sizeof(long)];
         BitConverter.TryWriteBytes(key, call.Key);
         port.Post(Operation.PoolCancel, key.ToArray());
-        call.Grace = Deadlines.After(call.Pending.Options.Grace + Slack, () => ThreadPool.UnsafeQueueUserWorkItem(static state => state.Pool.GiveUp(state.Call), (Pool: this, Call: call), preferLocal: false));
+        call.Grace = Deadlines.After(call.Pending.Options.Grace + Slack, () => Guarded.Queue(GuardedEntry.RemotePoolCall, (Pool: this, Call: call), static one => one.Pool.GiveUp(one.Call), static one => one.Call.Describe()));
         if (call.Pending.IsCompleted)
             call.Grace.Cancel();
     }
@@ -458,5 +477,7 @@ internal sealed class RemotePool : Pool
         public CancellationTokenRegistration Registration { get; set; }
 
         public Deadline? Grace { get; set; }
+
+        public string Describe() => $"the call {pending.Name} of a manager's pool, which failed";
     }
 }

@@ -55,7 +55,7 @@ internal enum FailureKind : byte
     /// <summary>The bytes were no such request. Nothing was done.</summary>
     BadRequest = 8,
 
-    /// <summary>The storage couldn't keep the change. It holds until the manager ends, but not beyond.</summary>
+    /// <summary>The storage couldn't keep the change, and so it was not made. Of several items that were to be added, those that the text counts were.</summary>
     NotStored = 9,
 
     /// <summary>The object's own method threw: an exception, as <see cref="Calls.RemoteFailure"/> writes it.</summary>
@@ -69,4 +69,7 @@ internal enum FailureKind : byte
 
     /// <summary>What the object's own method returned can't travel.</summary>
     UnsendableResult = 13,
+
+    /// <summary>The manager threw what nobody foresaw. Whether the request was done isn't known. A text.</summary>
+    Failed = 14,
 }

@@ -66,7 +66,7 @@ internal enum Operation : byte
     /// <summary>Answer: whether there was one (1), and the key block and the value block of the one that came last.</summary>
     RemoveLast = 28,
 
-    /// <summary>Count (4), then a key block and a value block for each. Answer: nothing. If it is refused for want of room, the first of them may be in.</summary>
+    /// <summary>Count (4), then a key block and a value block for each. Answer: nothing. All are set, or none.</summary>
     PutAll = 29,
 
     // Of a list; indexes are 8 bytes.

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Buffers.Binary;
+using ManyHands.Platform;
 
 namespace ManyHands.Managers;
 
@@ -93,8 +94,7 @@ internal sealed class OutgoingFrames(WireStream stream, Action<Exception> failed
         }
         catch (Exception reason)
         {
-            End();
-            failed(reason);
+            Fail(reason);
         }
     }
 
@@ -112,9 +112,15 @@ internal sealed class OutgoingFrames(WireStream stream, Action<Exception> failed
         }
         catch (Exception reason)
         {
-            End();
-            failed(reason);
+            Fail(reason);
         }
+    }
+
+    // On the thread of whoever has just answered, or that of nobody.
+    private void Fail(Exception reason)
+    {
+        End();
+        Guarded.Run(GuardedEntry.ManagerSending, (Failed: failed, Reason: reason), static one => one.Failed(one.Reason), static _ => "a connection that can't be sent to, and whose owner was told");
     }
 
     private bool TakeFilled(out byte[] bytes, out int count)

@@ -86,13 +86,10 @@ internal readonly record struct PoolCallMessage(string Function, string Signatur
         string function = reader.ReadRequiredString();
         string signature = reader.ReadRequiredString();
         string name = reader.ReadString() ?? function;
-        TimeSpan timeout = reader.ReadUnmanaged<long>() is var ticks && ticks < 0 ? System.Threading.Timeout.InfiniteTimeSpan : Within(ticks);
-        TimeSpan grace = Within(reader.ReadUnmanaged<long>());
+        TimeSpan timeout = WireNumber.ReadLimit(ref reader);
+        TimeSpan grace = WireNumber.ReadTicks(ref reader);
         return new(function, signature, name, timeout, grace, reader.Position);
     }
-
-    private static TimeSpan Within(long ticks) =>
-        ticks >= 0 && ticks <= TimeSpan.FromDays(24).Ticks ? new(ticks) : throw new InvalidPayloadException($"A time of {ticks:N0} ticks, where up to 24 days make sense.");
 }
 
 /// <summary>What is known of a worker's end, on the wire.</summary>

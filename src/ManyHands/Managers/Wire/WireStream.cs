@@ -6,9 +6,6 @@ namespace ManyHands.Managers;
 /// <summary>A socket, or TLS over one. Without TLS it can be looked at without waiting.</summary>
 internal sealed class WireStream : IDisposable
 {
-    /// <summary>A peer that is gone without a word is found within so many seconds: the kernel asks after 5 s of silence, each 3 s, and gives up at the third question without an answer.</summary>
-    private const int SilenceSeconds = 5;
-    private const int QuestionSeconds = 3;
     private const int Questions = 3;
     private const int TcpUserTimeout = 18;
 
@@ -22,6 +19,12 @@ internal sealed class WireStream : IDisposable
         socket.Blocking = tls is not null;
     }
 
+    /// <summary>After how many seconds of silence the kernel asks whether the peer's machine is there, and how many pass between two questions. Tests shorten both.</summary>
+    public static (int Silence, int Question) Seconds { get; set; } = (5, 3);
+
+    /// <summary>After how many seconds a peer that is gone without a word is found to be: at the third question without an answer.</summary>
+    public static int LongestSilence => Seconds.Silence + (Questions * Seconds.Question);
+
     /// <summary>Whether it can be read and written without waiting.</summary>
     public bool CanTry => tls is null;
 
@@ -32,13 +35,13 @@ internal sealed class WireStream : IDisposable
             return;
         socket.NoDelay = true;
         socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, true);
-        socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveTime, SilenceSeconds);
-        socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveInterval, QuestionSeconds);
+        socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveTime, Seconds.Silence);
+        socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveInterval, Seconds.Question);
         socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveRetryCount, Questions);
         if (OperatingSystem.IsLinux())
         {
             // The questions aren't asked while something sent waits for its receipt; this bounds that wait.
-            int milliseconds = 1000 * (SilenceSeconds + (Questions * QuestionSeconds));
+            int milliseconds = 1000 * LongestSilence;
             socket.SetRawSocketOption((int)SocketOptionLevel.Tcp, TcpUserTimeout, BitConverter.GetBytes(milliseconds));
         }
     }

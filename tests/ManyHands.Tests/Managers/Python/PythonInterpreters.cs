@@ -81,7 +81,7 @@ public sealed class PythonProcess : IDisposable
     public int Id => process.Id;
 
     /// <summary>The next line that it prints; null at its end.</summary>
-    public async Task<string?> ReadLineAsync() => await process.StandardOutput.ReadLineAsync().WaitAsync(Patience);
+    public async Task<string?> ReadLineAsync() => await process.StandardOutput.ReadLineAsync().InTime(Patience);
 
     public async Task WriteLineAsync(string line)
     {
@@ -93,8 +93,8 @@ public sealed class PythonProcess : IDisposable
     public async Task<string> EndAsync()
     {
         process.StandardInput.Close();
-        string output = await process.StandardOutput.ReadToEndAsync().WaitAsync(Patience);
-        await process.WaitForExitAsync().WaitAsync(Patience);
+        string output = await process.StandardOutput.ReadToEndAsync().InTime(Patience);
+        await process.WaitForExitAsync().InTime(Patience);
         Xunit.Assert.True(process.ExitCode == 0, $"Python {version} ended with {process.ExitCode}:\n{output}\n{await errors}");
         return output;
     }

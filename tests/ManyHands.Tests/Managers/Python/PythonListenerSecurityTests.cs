@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
@@ -77,7 +78,7 @@ public sealed class PythonListenerSecurityTests : LeakChecked
         {
             // A challenge at most, and then the end.
             byte[] bytes = new byte[1000];
-            using CancellationTokenSource limit = new(TimeSpan.FromSeconds(20));
+            using CancellationTokenSource limit = new(TimeSpan.FromMinutes(1));
             int got = 0;
             try
             {
@@ -93,23 +94,29 @@ public sealed class PythonListenerSecurityTests : LeakChecked
         }
     }
 
-    [Theory]
-    [InlineData("")]
-    [InlineData("00")]
-    [InlineData("00000000")]
-    [InlineData("ffffffff")]
-    [InlineData("ffffffffffffffffffffffff")]
-    [InlineData("fffffffe")]
-    [InlineData("80000000")]
-    [InlineData("7fffffff")]
-    [InlineData("00000101")]
-    [InlineData("474554202f20485454502f312e310d0a0d0a")]
-    [InlineData("16030100ff010000fb0303")]
-    [InlineData("00000010000102030405060708090a0b0c0d0e0f")]
-    [InlineData("00000009234641494c55524523")]
-    [InlineData("000000092357454c434f4d4523")]
-    [InlineData("000000187b6d64357d000102030405060708090a0b0c0d0e0f0000")]
-    public async Task FramesBeforeTheProof_ThatAreNone_GetNothing(string hex)
+    // All at a time, as each waits until its time is over.
+    [Fact]
+    public Task FramesBeforeTheProof_ThatAreNone_GetNothing() => Task.WhenAll(
+        new[]
+        {
+            "",
+            "00",
+            "00000000",
+            "ffffffff",
+            "ffffffffffffffffffffffff",
+            "fffffffe",
+            "80000000",
+            "7fffffff",
+            "00000101",
+            "474554202f20485454502f312e310d0a0d0a",
+            "16030100ff010000fb0303",
+            "00000010000102030405060708090a0b0c0d0e0f",
+            "00000009234641494c55524523",
+            "000000092357454c434f4d4523",
+            "000000187b6d64357d000102030405060708090a0b0c0d0e0f0000",
+        }.Select(FrameBeforeTheProofGetsNothing));
+
+    private static async Task FrameBeforeTheProofGetsNothing(string hex)
     {
         await using ManagerServer server = new();
         PythonListener listener = PythonListenerTests.Listen(server, new() { HandshakeTimeout = TimeSpan.FromSeconds(1) });
@@ -122,7 +129,7 @@ public sealed class PythonListenerSecurityTests : LeakChecked
         byte[] bytes = new byte[1000];
         try
         {
-            for (int count; (count = await socket.ReceiveAsync(bytes, Token).AsTask().WaitAsync(TimeSpan.FromSeconds(10), Token)) > 0;)
+            for (int count; (count = await socket.ReceiveAsync(bytes, Token).AsTask().InTime(TimeSpan.FromSeconds(10), Token)) > 0;)
                 all.Write(bytes, 0, count);
         }
         catch (SocketException)
@@ -132,7 +139,7 @@ public sealed class PythonListenerSecurityTests : LeakChecked
 
         // The challenge, and at most that it has failed.
         string text = Encoding.Latin1.GetString(all.ToArray());
-        Assert.True(text.Length is 0 or 63 or 76, $"{text.Length}: {text}");
+        Assert.True(text.Length is 0 or 63 or 76, $"'{hex}': {text.Length}: {text}");
         Assert.DoesNotContain("#WELCOME#", text, StringComparison.Ordinal);
         await Eventually.True(() => listener.RefusedConnections == 1, "it was refused");
         using RawClient client = await RawClient.JoinAsync(listener);
@@ -262,7 +269,7 @@ public sealed class PythonListenerSecurityTests : LeakChecked
         Task running = server.RunAsync(Token);
         using (RawClient client = await RawClient.JoinAsync(listener))
             Assert.Equal("#RETURN", (await client.AskAsync(null, "shutdown"))[0]);
-        await running.WaitAsync(TimeSpan.FromSeconds(10), Token);
+        await running.InTime(TimeSpan.FromSeconds(10), Token);
     }
 
     private static void AssertTraceback(PythonTuple reply, string what)
@@ -288,12 +295,24 @@ public sealed class PythonListenerSecurityTests : LeakChecked
             framing = new(stream);
         }
 
+        // The listener's time for that is short in some tests, and may be too short on a busy machine; then once more.
         public static async Task<RawClient> JoinAsync(PythonListener listener)
         {
-            RawClient client = new(listener.EndPoint);
-            using CancellationTokenSource limit = new(TimeSpan.FromSeconds(10));
-            await PythonHandshake.JoinAsync(client.framing, Encoding.UTF8.GetBytes(PythonListenerTests.Key), allowsMd5: false, limit.Token);
-            return client;
+            long startedAt = Stopwatch.GetTimestamp();
+            while (true)
+            {
+                RawClient client = new(listener.EndPoint);
+                using CancellationTokenSource limit = new(TimeSpan.FromMinutes(1));
+                try
+                {
+                    await PythonHandshake.JoinAsync(client.framing, Encoding.UTF8.GetBytes(PythonListenerTests.Key), allowsMd5: false, limit.Token);
+                    return client;
+                }
+                catch (IOException) when (FairClock.Since(startedAt) < TimeSpan.FromSeconds(10))
+                {
+                    client.Dispose();
+                }
+            }
         }
 
         public static async Task<string> IdentOfAsync(PythonListener listener, string name)
@@ -330,7 +349,7 @@ public sealed class PythonListenerSecurityTests : LeakChecked
         /// <summary>Null at the end.</summary>
         public async Task<PythonTuple?> TryReadAsync()
         {
-            using CancellationTokenSource limit = new(TimeSpan.FromSeconds(10));
+            using CancellationTokenSource limit = new(TimeSpan.FromMinutes(1));
             try
             {
                 return await framing.ReadAsync(int.MaxValue, limit.Token) is { } frame ? (PythonTuple)PickleReader.Read(frame.Span)! : null;

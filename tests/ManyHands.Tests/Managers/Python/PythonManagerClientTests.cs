@@ -281,7 +281,7 @@ public sealed class PythonManagerClientTests : LeakChecked
         Task waiting = signal.CallAsync("wait", [30]);
         Assert.False(await signal.CallAsync<bool>("is_set"));
         server.Kill();
-        await Assert.ThrowsAnyAsync<IOException>(() => waiting.WaitAsync(TimeSpan.FromSeconds(5)));
+        await Assert.ThrowsAnyAsync<IOException>(() => waiting.InTime(TimeSpan.FromSeconds(5)));
         await Assert.ThrowsAnyAsync<IOException>(() => signal.CallAsync("is_set"));
     }
 
@@ -294,7 +294,7 @@ public sealed class PythonManagerClientTests : LeakChecked
         Task waiting = signal.CallAsync("wait", [30]);
         Assert.False(await signal.CallAsync<bool>("is_set"));
         await client.DisposeAsync();
-        await Assert.ThrowsAsync<ObjectDisposedException>(() => waiting.WaitAsync(TimeSpan.FromSeconds(5)));
+        await Assert.ThrowsAsync<ObjectDisposedException>(() => waiting.InTime(TimeSpan.FromSeconds(5)));
         await Assert.ThrowsAsync<ObjectDisposedException>(() => signal.CallAsync("is_set"));
     }
 

@@ -24,7 +24,7 @@ public sealed class PythonWorkerDeathTests : LeakChecked
             elif word == 'kill': os.kill(os.getpid(), signal.SIGKILL)
         """;
 
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
 
     public static TheoryData<string?> Versions => PythonInterpreters.All.Count == 0 ? new() { (string?)null } : [PythonInterpreters.All[0].Version, PythonInterpreters.All[^1].Version];
 
