@@ -1,3 +1,4 @@
+using ManyHands.Platform;
 using Microsoft.Data.Sqlite;
 using SQLitePCL;
 
@@ -92,9 +93,9 @@ internal sealed class Database : IDisposable
     {
         (int code, string message) = failure switch
         {
-            DatabaseException own => (own.PrimaryCode, $"{own.Message}, code {own.Code}"),
-            SqliteException other => (other.SqliteErrorCode, $"{other.Message}, code {other.SqliteExtendedErrorCode}"),
-            _ => (raw.SQLITE_ERROR, failure.Message),
+            DatabaseException own => (own.PrimaryCode, $"{ExceptionText.MessageOf(own)}, code {own.Code}"),
+            SqliteException other => (other.SqliteErrorCode, $"{ExceptionText.MessageOf(other)}, code {other.SqliteExtendedErrorCode}"),
+            _ => (raw.SQLITE_ERROR, ExceptionText.MessageOf(failure)),
         };
         string explanation = code switch
         {

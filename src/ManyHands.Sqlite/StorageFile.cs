@@ -87,7 +87,7 @@ internal sealed class StorageFile : IDisposable
         }
         catch (UnauthorizedAccessException refusal)
         {
-            throw new IOException($"The manager's storage {path} can't be made: {refusal.Message} This user must be allowed to make files in that folder.", refusal);
+            throw new IOException($"The manager's storage {path} can't be made: {ExceptionText.MessageOf(refusal)} This user must be allowed to make files in that folder.", refusal);
         }
     }
 
@@ -125,5 +125,5 @@ internal sealed class StorageFile : IDisposable
     private static IOException Unsafe(string file, string why) => new($"{file} isn't safe to use for a manager's storage: {why}.");
 
     private static IOException Failure(string file, int error) =>
-        new($"The manager's storage could not open {file}: {Linux.Failure("open", error).Message} This user must be allowed to read and write it, and to make files in its folder.");
+        new($"The manager's storage could not open {file}: {ExceptionText.MessageOf(Linux.Failure("open", error))} This user must be allowed to read and write it, and to make files in its folder.");
 }

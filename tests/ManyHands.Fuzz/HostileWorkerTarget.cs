@@ -44,6 +44,9 @@ internal sealed class HostileWorkerTarget : FuzzTarget
         if (before is null)
         {
             WorkerSample.RequireEveryCodec();
+
+            // Each keeps a copy of its descriptor from its first use on, and what an honest worker or a fault of ours says goes there.
+            _ = (Console.Out, Console.Error);
             before = ProcessInventory.Take();
         }
 

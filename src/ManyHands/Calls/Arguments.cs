@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using ManyHands.Platform;
 using ManyHands.Serialization;
 
 namespace ManyHands.Calls;
@@ -182,7 +183,7 @@ internal static class FunctionForms
         }
         catch (UnsendableValueException reason)
         {
-            throw new UnsendableValueException($"Argument {position} ({TypeNames.Of(typeof(T))}) can't travel to another process: {reason.Message}", reason);
+            throw new UnsendableValueException($"Argument {position} ({TypeNames.Of(typeof(T))}) can't travel to another process: {ExceptionText.MessageOf(reason)}", reason);
         }
     }
 

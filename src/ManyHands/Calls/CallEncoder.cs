@@ -64,7 +64,7 @@ internal static class CallEncoder
 
     /// <summary>What to throw when a call's encoding failed.</summary>
     public static Exception Explain(Exception reason, string name) => reason is UnsendableValueException or PayloadTooLargeException
-        ? new UnsendableCallException($"{name}: {reason.Message}", reason.InnerException)
+        ? new UnsendableCallException($"{name}: {ExceptionText.MessageOf(reason)}", reason.InnerException)
         : reason;
 }
 

@@ -64,7 +64,7 @@ internal static class CallRunner
         }
         catch (FunctionNotFoundException failure)
         {
-            answer.WriteString(failure.Message);
+            answer.WriteString(ExceptionText.MessageOf(failure));
             return new(OutcomeKind.FunctionNotFound);
         }
 
@@ -87,7 +87,7 @@ internal static class CallRunner
         switch (failure)
         {
             case UnsendableResultException:
-                answer.WriteString(failure.Message);
+                answer.WriteString(ExceptionText.MessageOf(failure));
                 return OutcomeKind.ResultUnsendable;
             case OperationCanceledException when context.IsCancellationRequested:
                 return OutcomeKind.Canceled;
@@ -164,7 +164,7 @@ internal abstract class WorkerSide : TransferContext
             }
             catch (UnsendableValueException reason)
             {
-                throw new UnsendableCallException($"The progress value ({TypeNames.Of(typeof(T))}) can't travel back: {reason.Message}", reason);
+                throw new UnsendableCallException($"The progress value ({TypeNames.Of(typeof(T))}) can't travel back: {ExceptionText.MessageOf(reason)}", reason);
             }
 
             sendReport(number, writer);

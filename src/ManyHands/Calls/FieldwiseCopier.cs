@@ -1,6 +1,7 @@
 using System.Collections;
 using System.Reflection;
 using System.Runtime.CompilerServices;
+using ManyHands.Platform;
 using ManyHands.Serialization;
 
 namespace ManyHands.Calls;
@@ -99,7 +100,7 @@ internal sealed class FieldwiseCopier
                     throw;
                 string owner = UsedCaptures.IsHolder(type) ? "The captured variable" : $"The function uses 'this' ({TypeNames.Of(type)}), whose field";
                 throw new UnsendableValueException(
-                    $"{owner} '{field.Name}' ({TypeNames.Of(field.IsThis && value is not null ? value.GetType() : field.Info.FieldType)}) can't travel to another process: {reason.Message}", reason);
+                    $"{owner} '{field.Name}' ({TypeNames.Of(field.IsThis && value is not null ? value.GetType() : field.Info.FieldType)}) can't travel to another process: {ExceptionText.MessageOf(reason)}", reason);
             }
         }
     }

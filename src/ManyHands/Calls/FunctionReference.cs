@@ -199,7 +199,7 @@ internal abstract class ResolvedFunction(string name)
         catch (Exception failure) when (failure is not FunctionNotFoundException)
         {
             Exception reason = failure is TargetInvocationException { InnerException: { } inner } ? inner : failure;
-            throw new FunctionNotFoundException($"'{name}' can't be found in its worker: {reason.Message}", reason);
+            throw new FunctionNotFoundException($"'{name}' can't be found in its worker: {ExceptionText.MessageOf(reason)}", reason);
         }
     }
 
@@ -253,7 +253,7 @@ internal sealed class DefinedFunction(byte[] definition)
     private ResolvedFunction Resolve()
     {
         if (failure is not null)
-            throw new FunctionNotFoundException(failure.Message, failure.InnerException);
+            throw new FunctionNotFoundException(ExceptionText.MessageOf(failure), failure.InnerException);
         try
         {
             return resolved = ResolvedFunction.Resolve(definition);
@@ -429,7 +429,7 @@ internal sealed class ResolvedFunction<TArguments, TResult> : ResolvedFunction
     }
 
     private static UnsendableResultException Unsendable(Exception reason) =>
-        new($"the result ({TypeNames.Of(typeof(TResult))}) can't travel back: {reason.Message}", reason);
+        new($"the result ({TypeNames.Of(typeof(TResult))}) can't travel back: {ExceptionText.MessageOf(reason)}", reason);
 }
 
 /// <summary>The receiving process has no such function, or another build of it.</summary>

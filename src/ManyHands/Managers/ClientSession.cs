@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Collections.Concurrent;
 using System.Text;
 using ManyHands.Calls;
+using ManyHands.Platform;
 using ManyHands.Serialization;
 
 namespace ManyHands.Managers;
@@ -67,7 +68,7 @@ internal abstract class ClientSession(string name, HostedObjects objects, int mo
         }
         catch (InvalidPayloadException damage)
         {
-            request.Refuse(FailureKind.BadRequest, damage.Message);
+            request.Refuse(FailureKind.BadRequest, ExceptionText.MessageOf(damage));
         }
         catch (Exception reason)
         {

@@ -35,7 +35,7 @@ internal static class Listening
         catch (SocketException reason)
         {
             socket.Dispose();
-            throw new IOException($"The manager can't listen on {endPoint}: {reason.Message}. {(reason.SocketErrorCode == SocketError.AddressAlreadyInUse ? "Another program does; take another address, or port 0 for a free one." : "")}", reason);
+            throw new IOException($"The manager can't listen on {endPoint}: {ExceptionText.MessageOf(reason)}. {(reason.SocketErrorCode == SocketError.AddressAlreadyInUse ? "Another program does; take another address, or port 0 for a free one." : "")}", reason);
         }
         catch
         {

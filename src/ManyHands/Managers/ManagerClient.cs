@@ -210,8 +210,8 @@ public sealed partial class ManagerClient : IAsyncDisposable
             throw reason switch
             {
                 OperationCanceledException => new ConnectionLostException($"No manager answered at {EndPoint} within {options.ConnectTimeout.TotalSeconds:0.#} s.", reason),
-                SocketException or IOException => new ConnectionLostException($"There is no connection to a manager at {EndPoint}: {reason.Message}", reason),
-                AuthenticationException => new ManagerException(ManagerError.WrongKey, $"What listens at {EndPoint} has not the certificate that it should have, or doesn't speak TLS: {reason.Message}", reason),
+                SocketException or IOException => new ConnectionLostException($"There is no connection to a manager at {EndPoint}: {ExceptionText.MessageOf(reason)}", reason),
+                AuthenticationException => new ManagerException(ManagerError.WrongKey, $"What listens at {EndPoint} has not the certificate that it should have, or doesn't speak TLS: {ExceptionText.MessageOf(reason)}", reason),
                 _ => reason,
             };
         }
@@ -315,7 +315,7 @@ public sealed partial class ManagerClient : IAsyncDisposable
             if (request.IsRepeatable && !request.Token.IsCancellationRequested)
                 Park(request);
             else
-                request.Refuse(new ConnectionLostException($"The connection to the manager at {EndPoint} was lost before the answer to {request.Operation} of {request.Target} came; whether it was done isn't known. {reason?.Message}", reason));
+                request.Refuse(new ConnectionLostException($"The connection to the manager at {EndPoint} was lost before the answer to {request.Operation} of {request.Target} came; whether it was done isn't known. {ExceptionText.MessageOf(reason)}", reason));
         }
 
         Guarded.Queue(GuardedEntry.ManagerClient, lost, static lost => lost.Dispose(), static _ => "what a lost connection to a manager leaves behind");
@@ -376,7 +376,7 @@ public sealed partial class ManagerClient : IAsyncDisposable
     }
 
     private ConnectionLostException NoConnection(Exception? reason) =>
-        new($"The connection to the manager at {EndPoint} was lost, and none was to be had within {options.ReconnectTimeout.TotalSeconds:0.#} s (ManagerClientOptions.ReconnectTimeout); this was not done. {reason?.Message}", reason);
+        new($"The connection to the manager at {EndPoint} was lost, and none was to be had within {options.ReconnectTimeout.TotalSeconds:0.#} s (ManagerClientOptions.ReconnectTimeout); this was not done. {ExceptionText.MessageOf(reason)}", reason);
 
     /// <summary>Has it wait for a connection.</summary>
     private void Park(PendingRequest request)

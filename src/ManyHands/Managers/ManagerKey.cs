@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
+using ManyHands.Platform;
 
 namespace ManyHands;
 
@@ -96,7 +97,7 @@ public sealed class ManagerKey
         }
         catch (IOException reason)
         {
-            throw new InvalidOperationException(reason.Message, reason);
+            throw new InvalidOperationException(ExceptionText.MessageOf(reason), reason);
         }
     }
 

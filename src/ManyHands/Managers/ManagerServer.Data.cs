@@ -1,4 +1,5 @@
 using ManyHands.Managers;
+using ManyHands.Platform;
 using ManyHands.Serialization;
 
 namespace ManyHands;
@@ -50,7 +51,7 @@ public sealed partial class ManagerServer
             }
             catch (Exception failure) when (failure is UnsendableValueException or PayloadTooLargeException)
             {
-                throw new UnsendableCallException($"The value '{name}' can't travel: {failure.Message}", failure);
+                throw new UnsendableCallException($"The value '{name}' can't travel: {ExceptionText.MessageOf(failure)}", failure);
             }
 
             block = writer.WrittenSpan.ToArray();

@@ -86,7 +86,7 @@ public sealed partial class ManagerServer : IAsyncDisposable
         })],
         Objects = [.. objects.All.Select(one => new ManagerObjectStatistics { Name = one.Name, Kind = one.Kind.ToString(), TypeName = one.TypeName, Count = one.Count, WaitingRequests = one.Waiting }).OrderBy(one => one.Name, StringComparer.Ordinal)],
         StoredBytes = bytes.Held,
-        StorageFailure = storage?.Failure?.Message,
+        StorageFailure = storage?.Failure is { } failure ? ExceptionText.MessageOf(failure) : null,
         AcceptedClients = Interlocked.Read(ref accepted),
         RefusedClients = Interlocked.Read(ref refused),
     };
@@ -222,7 +222,7 @@ public sealed partial class ManagerServer : IAsyncDisposable
             catch (SocketException reason)
             {
                 // The connection ended before it was accepted, or there are no descriptors left: those who are there go on.
-                Log(LogLevel.Warning, $"A connection couldn't be accepted: {reason.Message}");
+                Log(LogLevel.Warning, $"A connection couldn't be accepted: {ExceptionText.MessageOf(reason)}");
             }
             catch (Exception reason)
             {

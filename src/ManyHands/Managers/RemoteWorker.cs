@@ -623,18 +623,18 @@ public sealed class RemoteWorker : IAsyncDisposable
                 case CallTimeoutException:
                     return PoolOutcome.TimedOut;
                 case WorkerCrashedException crash:
-                    CrashReport.Write(answer, crash.Message, crash.Exit, crash.RanFor);
+                    CrashReport.Write(answer, ExceptionText.MessageOf(crash), crash.Exit, crash.RanFor);
                     return PoolOutcome.Crashed;
                 case PoolBrokenException:
-                    answer.WriteString(failure.Message);
+                    answer.WriteString(ExceptionText.MessageOf(failure));
                     return PoolOutcome.Broken;
                 case ArgumentsUnreadableException:
-                    answer.WriteString(failure.Message);
+                    answer.WriteString(ExceptionText.MessageOf(failure));
                     return PoolOutcome.Undecodable;
                 case Calls.UnsendableResultException or UnsendableCallException:
                     // The caller's side puts the name in front, too.
                     string own = call.Name + ": ";
-                    answer.WriteString(failure.Message.StartsWith(own, StringComparison.Ordinal) ? failure.Message[own.Length..] : failure.Message);
+                    answer.WriteString(ExceptionText.MessageOf(failure).StartsWith(own, StringComparison.Ordinal) ? ExceptionText.MessageOf(failure)[own.Length..] : ExceptionText.MessageOf(failure));
                     return PoolOutcome.ResultUnsendable;
                 default:
                     Calls.RemoteFailure.Write(answer, failure);

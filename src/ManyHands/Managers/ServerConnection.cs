@@ -70,11 +70,11 @@ internal sealed class ServerConnection : ClientSession, IFlushed, IDisposable
         catch (Exception reason) when (reason is SocketException or IOException or ObjectDisposedException or OperationCanceledException)
         {
             wasHeardOut = IsOfThisMachine && (reason as SocketException ?? reason.InnerException as SocketException)?.SocketErrorCode == SocketError.ConnectionReset;
-            Reason ??= reason.Message;
+            Reason ??= ExceptionText.MessageOf(reason);
         }
         catch (Exception reason) when (reason is InvalidDataException or InvalidPayloadException)
         {
-            Reason ??= $"It sent what is no message: {reason.Message}";
+            Reason ??= $"It sent what is no message: {ExceptionText.MessageOf(reason)}";
         }
     }
 

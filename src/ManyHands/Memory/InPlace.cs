@@ -1,3 +1,4 @@
+using ManyHands.Platform;
 using ManyHands.Serialization;
 
 namespace ManyHands.Memory;
@@ -9,6 +10,6 @@ internal static class InPlace
     public static void Require<T>()
     {
         if (BitPatterns<T>.WhyNotInPlace is { } refusal)
-            throw new ArgumentException($"{refusal.ToException(typeof(T)).Message} A SharedValue checks what it reads and takes such values.");
+            throw new ArgumentException($"{ExceptionText.MessageOf(refusal.ToException(typeof(T)))} A SharedValue checks what it reads and takes such values.");
     }
 }

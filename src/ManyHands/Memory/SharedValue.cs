@@ -177,7 +177,7 @@ public sealed unsafe class SharedValue<T> : ISharedValue<T>, ISharedObject<Share
         if (RuntimeHelpers.IsReferenceOrContainsReferences<T>())
             throw new ArgumentException($"{typeof(T)} has references, which mean nothing in another process; share a struct of numbers.");
         if (BitPatterns<T>.WhyUnknown is { } refusal)
-            throw new ArgumentException(refusal.ToException(typeof(T)).Message);
+            throw new ArgumentException(ExceptionText.MessageOf(refusal.ToException(typeof(T))));
         if (sizeof(T) > LargestSize)
             throw new ArgumentException($"{typeof(T)} has {sizeof(T):N0} bytes, and a shared value at most {LargestSize:N0}; take a SharedArray with a lock.");
         return FitsCell ? sizeof(ulong) : SecondOffset + LargestSize;

@@ -83,7 +83,7 @@ internal sealed class CoroutinePool(int limit, CoroutinePoolOptions options) : P
             if (closed)
                 throw Closed();
             if (broken is not null)
-                throw new PoolBrokenException(broken.Message, broken.InnerException);
+                throw new PoolBrokenException(ExceptionText.MessageOf(broken), broken.InnerException);
             if (running.Count < limit)
                 Start(local);
             else

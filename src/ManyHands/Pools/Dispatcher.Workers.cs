@@ -68,7 +68,7 @@ internal sealed partial class Dispatcher
         lock (gate)
         {
             if (broken is not null)
-                throw new PoolBrokenException(broken.Message, broken.InnerException);
+                throw new PoolBrokenException(ExceptionText.MessageOf(broken), broken.InnerException);
             while (!ending && ActiveCount < MostProcesses)
                 StartOne();
             allReady ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -137,7 +137,7 @@ internal sealed partial class Dispatcher
         foreach (PoolCall call in canceled)
             pool.Cancel(call);
         foreach (PoolCall call in unserved)
-            pool.Fail(call, new PoolBrokenException(broken!.Message, broken.InnerException));
+            pool.Fail(call, new PoolBrokenException(ExceptionText.MessageOf(broken), broken!.InnerException));
         foreach (PoolCall call in had)
             AfterSettled(call);
         FeedAll();

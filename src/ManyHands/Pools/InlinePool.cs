@@ -176,7 +176,7 @@ internal sealed class InlinePool(InlinePoolOptions options) : Pool
         lock (initializing)
         {
             if (broken is not null)
-                throw new PoolBrokenException(broken.Message, broken.InnerException);
+                throw new PoolBrokenException(ExceptionText.MessageOf(broken), broken.InnerException);
             if (initialized)
                 return;
             try
@@ -187,7 +187,7 @@ internal sealed class InlinePool(InlinePoolOptions options) : Pool
             catch (Exception reason)
             {
                 broken = new PoolBrokenException($"The pool's initializer threw {reason.GetType().Name}: {ExceptionText.MessageOf(reason)}", reason);
-                throw new PoolBrokenException(broken.Message, reason);
+                throw new PoolBrokenException(ExceptionText.MessageOf(broken), reason);
             }
         }
     }

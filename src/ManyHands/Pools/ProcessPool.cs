@@ -101,7 +101,7 @@ internal sealed class ProcessPool : Pool
         if (!dispatcher.TryEnqueue(call, callerCanLook, out PoolBrokenException? broken, out WorkerLink? sentTo))
         {
             call.ReleasePayload();
-            throw broken is not null ? new PoolBrokenException(broken.Message, broken.InnerException) : Closed();
+            throw broken is not null ? new PoolBrokenException(ExceptionText.MessageOf(broken), broken.InnerException) : Closed();
         }
 
         FollowToken(call);

@@ -102,7 +102,7 @@ internal sealed class ThreadedPool(int limit, ThreadPoolOptions options) : Pool
             if (closed)
                 throw Closed();
             if (broken is not null)
-                throw new PoolBrokenException(broken.Message, broken.InnerException);
+                throw new PoolBrokenException(ExceptionText.MessageOf(broken), broken.InnerException);
             queue.Enqueue(local);
             if (queue.Count > idle && threads.Count < limit)
                 StartThread();

@@ -413,7 +413,7 @@ public sealed class SharedPipeEnd<T> : ISharedObject<SharedPipeEnd<T>>, ISelecta
         {
             encoded.Dispose();
             if (failure is UnsendableValueException or PayloadTooLargeException)
-                throw new UnsendableCallException($"SharedPipeEnd<{TypeNames.Of(typeof(T))}>: the message can't travel: {failure.Message}", failure);
+                throw new UnsendableCallException($"SharedPipeEnd<{TypeNames.Of(typeof(T))}>: the message can't travel: {ExceptionText.MessageOf(failure)}", failure);
             throw;
         }
     }
@@ -521,7 +521,7 @@ public sealed class SharedPipeEnd<T> : ISharedObject<SharedPipeEnd<T>>, ISelecta
             }
             catch (InvalidPayloadException damage)
             {
-                throw new CorruptSharedMemoryException($"A message of the pipe isn't a {TypeNames.Of(typeof(T))}: {damage.Message}", damage);
+                throw new CorruptSharedMemoryException($"A message of the pipe isn't a {TypeNames.Of(typeof(T))}: {ExceptionText.MessageOf(damage)}", damage);
             }
         }
 

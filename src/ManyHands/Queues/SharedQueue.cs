@@ -469,7 +469,7 @@ public sealed class SharedQueue<T> : ISharedQueue<T>, ISharedObject<SharedQueue<
         }
         catch (Exception failure) when (failure is UnsendableValueException or PayloadTooLargeException)
         {
-            throw new UnsendableCallException($"SharedQueue<{TypeNames.Of(typeof(T))}>: the item can't travel: {failure.Message}", failure);
+            throw new UnsendableCallException($"SharedQueue<{TypeNames.Of(typeof(T))}>: the item can't travel: {ExceptionText.MessageOf(failure)}", failure);
         }
     }
 
@@ -505,7 +505,7 @@ public sealed class SharedQueue<T> : ISharedQueue<T>, ISharedObject<SharedQueue<
         }
         catch (InvalidPayloadException damage)
         {
-            throw new CorruptSharedMemoryException($"An item of the queue isn't a {TypeNames.Of(typeof(T))}: {damage.Message}", damage);
+            throw new CorruptSharedMemoryException($"An item of the queue isn't a {TypeNames.Of(typeof(T))}: {ExceptionText.MessageOf(damage)}", damage);
         }
     }
 

@@ -26,7 +26,7 @@ internal sealed class MessagePackCodec<T> : Codec<T>
         keepsSent = suspects.Count > 0 && inspection.RefersToSharedObjects;
     }
 
-    public override string? WhyRefused => refusal?.ToException(typeof(T)).Message;
+    public override string? WhyRefused => refusal is null ? null : ExceptionText.MessageOf(refusal.ToException(typeof(T)));
 
     public override void Write(PayloadWriter writer, T value)
     {

@@ -325,7 +325,8 @@ public sealed class SharedBarrier : ISharedBarrier, ISharedObject<SharedBarrier>
             Interlocked.MemoryBarrier();
             if (!isKnown)
                 return null;
-            if (Volatile.Read(ref body->Runs) - Math.Max(run, 1) < SharedBarrierBody.MostRuns - 1)
+            runs = Volatile.Read(ref body->Runs);
+            if (runs == 0 || runs - Math.Max(run, 1) < SharedBarrierBody.MostRuns - 1)
                 return IsOfPassed(run) ? PhaseOutcome.Passed : PhaseOutcome.Broken;
         }
     }

@@ -130,7 +130,7 @@ internal sealed unsafe class RingChannel : Channel
         }
         catch (IOException refusal)
         {
-            throw new PayloadNotSentException($"A payload of {segment.Size:N0} bytes can't be sent: {refusal.Message}", refusal);
+            throw new PayloadNotSentException($"A payload of {segment.Size:N0} bytes can't be sent: {ExceptionText.MessageOf(refusal)}", refusal);
         }
     }
 

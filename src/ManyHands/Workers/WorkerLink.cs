@@ -535,7 +535,7 @@ internal sealed class WorkerLink
                 OutcomeKind kind = (OutcomeKind)(frame.Flags & ~(Frame.WroteOutput | Frame.Unwell));
                 ReadOnlyMemory<byte> payload = frame.Payload;
                 if (frame.Refusal is { } refusal)
-                    (kind, payload) = (OutcomeKind.ResultUnsendable, Text($"its outcome arrived but can't be had here: {refusal.Message}"));
+                    (kind, payload) = (OutcomeKind.ResultUnsendable, Text($"its outcome arrived but can't be had here: {ExceptionText.MessageOf(refusal)}"));
                 if (frame.Id == InitializerCall)
                     InitializerEnded(kind, payload);
                 else

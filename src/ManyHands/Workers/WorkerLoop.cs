@@ -266,7 +266,7 @@ internal sealed class WorkerLoop(Channel channel, WorkerPreparation preparation)
                 case OutcomeKind.Canceled:
                     break;
                 case OutcomeKind.Threw:
-                    Console.Error.WriteLine($"Unhandled exception in {Worker.Current.Name} ({Environment.ProcessId}): {RemoteFailure.Read(ref reader)}");
+                    Console.Error.WriteLine($"Unhandled exception in {Worker.Current.Name} ({Environment.ProcessId}): {ExceptionText.Of(RemoteFailure.Read(ref reader))}");
                     break;
                 default:
                     Console.Error.WriteLine($"{Worker.Current.Name} ({Environment.ProcessId}): {reader.ReadRequiredString()}");

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using ManyHands.Platform;
 using ManyHands.Serialization;
 
 namespace ManyHands.Managers;
@@ -143,7 +144,7 @@ internal sealed class HostedDictionary : HostedObject
         }
         catch (InvalidPickleException damage)
         {
-            throw new InvalidPayloadException($"The key can't be read: {damage.Message}", damage);
+            throw new InvalidPayloadException($"The key can't be read: {ExceptionText.MessageOf(damage)}", damage);
         }
 
         return PythonEquality.RefusalAsKey(value) is { } refusal ? throw new InvalidPayloadException($"The key is refused: {refusal}.") : new(value);

@@ -1,6 +1,7 @@
 using System.Linq.Expressions;
 using System.Reflection;
 using ManyHands.Calls;
+using ManyHands.Platform;
 using ManyHands.Serialization;
 
 namespace ManyHands.Managers;
@@ -53,7 +54,7 @@ internal sealed class HostedMethod<TContract, TResult>(ServiceMethod method) : H
         }
         catch (Exception reason) when (reason is UnsendableValueException or PayloadTooLargeException)
         {
-            throw new UnsendableResultException($"{Method.Name}: the result ({TypeNames.Of(typeof(TResult))}) can't travel: {reason.Message}", reason);
+            throw new UnsendableResultException($"{Method.Name}: the result ({TypeNames.Of(typeof(TResult))}) can't travel: {ExceptionText.MessageOf(reason)}", reason);
         }
     }
 

@@ -77,7 +77,7 @@ internal sealed partial class HostedObjects(StoredBytes bytes, StorageWriter? st
                 if (failure is null)
                     kept.SetResult();
                 else
-                    kept.SetException(new IOException($"The {kind} '{name}' was not registered, as the storage couldn't keep it: {failure.Message}", failure));
+                    kept.SetException(new IOException($"The {kind} '{name}' was not registered, as the storage couldn't keep it: {ExceptionText.MessageOf(failure)}", failure));
             },
             kept.SetException);
         kept.Task.GetAwaiter().GetResult();

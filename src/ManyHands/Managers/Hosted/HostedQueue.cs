@@ -301,7 +301,7 @@ internal sealed class HostedQueue : WaitingObject
                 else
                 {
                     TakeOut(request);
-                    batch.Fail(FailureKind.NotStored, failure.Message);
+                    batch.Fail(FailureKind.NotStored, ExceptionText.MessageOf(failure));
                 }
 
                 AnswerIfOver(request, batch);

@@ -189,7 +189,7 @@ internal sealed class HostedService : HostedObject
             }
             catch (UnsendableResultException reason)
             {
-                request.Refuse(FailureKind.UnsendableResult, reason.Message);
+                request.Refuse(FailureKind.UnsendableResult, ExceptionText.MessageOf(reason));
             }
             catch (Exception reason)
             {
@@ -211,7 +211,7 @@ internal sealed class HostedService : HostedObject
             }
             catch (Exception damage)
             {
-                request.Refuse(FailureKind.BadRequest, $"{Method.Name}: the arguments can't be read: {damage.Message} Are both sides' types the same?");
+                request.Refuse(FailureKind.BadRequest, $"{Method.Name}: the arguments can't be read: {ExceptionText.MessageOf(damage)} Are both sides' types the same?");
                 return;
             }
 

@@ -1,3 +1,4 @@
+using ManyHands.Platform;
 namespace ManyHands.Managers;
 
 /// <summary>One object's way to the manager's storage. Where there is none, everything counts as kept.</summary>
@@ -10,7 +11,7 @@ internal readonly struct HostedStorage(StorageWriter? writer, string name)
     {
         if (writer?.Failure is not { } failure)
             return false;
-        request.Refuse(FailureKind.NotStored, $"'{name}' was not changed, as the storage can't keep what has happened before; as soon as it can, changes are taken again. {failure.Message}");
+        request.Refuse(FailureKind.NotStored, $"'{name}' was not changed, as the storage can't keep what has happened before; as soon as it can, changes are taken again. {ExceptionText.MessageOf(failure)}");
         return true;
     }
 
@@ -34,7 +35,7 @@ internal readonly struct HostedStorage(StorageWriter? writer, string name)
 
     /// <summary>Tells whoever asked that nothing was changed.</summary>
     public void RefuseUnkept(HostedRequest request, Exception failure, string? addition = null) =>
-        request.Refuse(FailureKind.NotStored, $"'{name}' was not changed, as the storage couldn't keep the change: {failure.Message}{addition}");
+        request.Refuse(FailureKind.NotStored, $"'{name}' was not changed, as the storage couldn't keep the change: {ExceptionText.MessageOf(failure)}{addition}");
 
     public StorageChange Change(StorageChangeKind kind, long number = 0, byte[]? key = null, byte[]? value = null) => new(kind, name, number, null, key, value);
 }

@@ -93,7 +93,7 @@ internal sealed class StorageWriter(ManagerStorage storage, Action<LogLevel, str
         lock (gate)
         {
             if (owed.Count > 0)
-                log(LogLevel.Error, $"The storage was closed without {owed.Count:N0} changes that it couldn't keep: items that were taken are there again at the next start, or aren't marked as given before. {failure?.Message}");
+                log(LogLevel.Error, $"The storage was closed without {owed.Count:N0} changes that it couldn't keep: items that were taken are there again at the next start, or aren't marked as given before. {ExceptionText.MessageOf(failure)}");
         }
     }
 
@@ -110,7 +110,7 @@ internal sealed class StorageWriter(ManagerStorage storage, Action<LogLevel, str
 
         if (!isFirst)
             return;
-        log(LogLevel.Error, $"The storage can't keep what has happened. Until it can, changes are refused. {reason.Message}");
+        log(LogLevel.Error, $"The storage can't keep what has happened. Until it can, changes are refused. {ExceptionText.MessageOf(reason)}");
         TryLater();
     }
 

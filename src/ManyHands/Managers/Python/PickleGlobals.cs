@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Collections.Frozen;
+using ManyHands.Platform;
 
 namespace ManyHands.Managers;
 
@@ -95,7 +96,7 @@ internal sealed class PickleWork(int length)
         }
         catch (ArgumentException refusal)
         {
-            throw PickleReader.Invalid(refusal.Message);
+            throw PickleReader.Invalid(ExceptionText.MessageOf(refusal));
         }
     }
 
@@ -109,7 +110,7 @@ internal sealed class PickleWork(int length)
         }
         catch (ArgumentException refusal)
         {
-            throw PickleReader.Invalid(refusal.Message);
+            throw PickleReader.Invalid(ExceptionText.MessageOf(refusal));
         }
     }
 

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Security.Authentication;
+using ManyHands.Platform;
 
 namespace ManyHands.Managers;
 
@@ -61,9 +62,9 @@ internal sealed class PythonConnection : IDisposable
             if (failure is OperationCanceledException && !token.IsCancellationRequested)
                 throw new TimeoutException($"{endPoint} didn't answer within {options.ConnectTimeout.TotalSeconds} s. Is a manager of Python's listening there?", failure);
             if (failure is SocketException)
-                throw new IOException($"No manager of Python's could be reached at {endPoint}: {failure.Message}", failure);
+                throw new IOException($"No manager of Python's could be reached at {endPoint}: {ExceptionText.MessageOf(failure)}", failure);
             if (failure is AuthenticationException or PythonProtocolException)
-                throw failure is AuthenticationException ? new AuthenticationException($"{endPoint}: {failure.Message}", failure) : new IOException($"{endPoint}: {failure.Message}", failure);
+                throw failure is AuthenticationException ? new AuthenticationException($"{endPoint}: {ExceptionText.MessageOf(failure)}", failure) : new IOException($"{endPoint}: {ExceptionText.MessageOf(failure)}", failure);
             throw;
         }
     }
@@ -83,7 +84,7 @@ internal sealed class PythonConnection : IDisposable
         }
         catch (InvalidPickleException invalid)
         {
-            throw PythonConversionException.Unreadable("result", $"what the call of {name} returned can't be read: {invalid.Message.TrimEnd('.')}", reply.Span, invalid);
+            throw PythonConversionException.Unreadable("result", $"what the call of {name} returned can't be read: {ExceptionText.MessageOf(invalid).TrimEnd('.')}", reply.Span, invalid);
         }
 
         return ResultOf(read, name);

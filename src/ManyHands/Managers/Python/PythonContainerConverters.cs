@@ -1,6 +1,7 @@
 using System.Collections;
 using System.Reflection;
 using System.Runtime.CompilerServices;
+using ManyHands.Platform;
 using ManyHands.Serialization;
 
 namespace ManyHands.Managers;
@@ -81,7 +82,7 @@ internal sealed class SequenceConverter<TSequence, TItem> : PythonConverter<TSeq
         }
         catch (ArgumentException refusal) when (IsSet)
         {
-            throw new PythonConversionException($"[{index}]", refusal.Message, refusal);
+            throw new PythonConversionException($"[{index}]", ExceptionText.MessageOf(refusal), refusal);
         }
 
         work.Leave();
@@ -153,7 +154,7 @@ internal sealed class DictionaryConverter<TDictionary, TKey, TValue> : PythonCon
             }
             catch (ArgumentException refusal)
             {
-                throw new PythonConversionException($"[{one}]", refusal.Message, refusal);
+                throw new PythonConversionException($"[{one}]", ExceptionText.MessageOf(refusal), refusal);
             }
         }
 

@@ -1,3 +1,4 @@
+using ManyHands.Platform;
 using ManyHands.Serialization;
 
 namespace ManyHands.Managers;
@@ -97,7 +98,7 @@ internal sealed class PythonExportedDictionary(HostedDictionary dictionary, stri
             }
             catch (ArgumentException refusal)
             {
-                throw new PythonUnsendableException($"'{dictionary.Name}' can't be copied as a dict, but items() has all of it: {refusal.Message}");
+                throw new PythonUnsendableException($"'{dictionary.Name}' can't be copied as a dict, but items() has all of it: {ExceptionText.MessageOf(refusal)}");
             }
         }
 

@@ -1,4 +1,5 @@
 using System.Reflection;
+using ManyHands.Platform;
 using ManyHands.Serialization;
 
 namespace ManyHands.Managers;
@@ -74,7 +75,7 @@ internal sealed class PythonExportedService : PythonExport
             }
             catch (UnsendableValueException problem)
             {
-                throw new PythonConversionException(parameter.Name ?? "argument", problem.Message, problem);
+                throw new PythonConversionException(parameter.Name ?? "argument", ExceptionText.MessageOf(problem), problem);
             }
         }
 
@@ -100,7 +101,7 @@ internal sealed class PythonExportedService : PythonExport
         }
         catch (PythonConversionException problem)
         {
-            throw new PythonUnsendableException($"the result of {method.Name}: {problem.Message}");
+            throw new PythonUnsendableException($"the result of {method.Name}: {ExceptionText.MessageOf(problem)}");
         }
     }
 }

@@ -1,3 +1,4 @@
+using ManyHands.Platform;
 using ManyHands.Serialization;
 
 namespace ManyHands.Managers;
@@ -21,7 +22,7 @@ internal abstract class PythonItems
         }
         catch (Exception problem) when (problem is PythonConversionException or InvalidPickleException or InvalidPayloadException)
         {
-            throw new PythonUnsendableException(problem.Message);
+            throw new PythonUnsendableException(ExceptionText.MessageOf(problem));
         }
     }
 
@@ -50,7 +51,7 @@ internal sealed class PythonItems<T> : PythonItems
         }
         catch (UnsendableValueException problem)
         {
-            throw new PythonConversionException(name, problem.Message, problem);
+            throw new PythonConversionException(name, ExceptionText.MessageOf(problem), problem);
         }
     }
 

@@ -4,6 +4,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Security.Authentication;
 using ManyHands.Managers;
+using ManyHands.Platform;
 using Microsoft.Extensions.Logging;
 
 namespace ManyHands;
@@ -109,7 +110,7 @@ public sealed class PythonListener : IAsyncDisposable
             catch (SocketException reason)
             {
                 // The connection ended before it was accepted, or there are no descriptors left: those who are there go on.
-                server.Log(LogLevel.Warning, $"A Python client's connection couldn't be accepted: {reason.Message}");
+                server.Log(LogLevel.Warning, $"A Python client's connection couldn't be accepted: {ExceptionText.MessageOf(reason)}");
                 await Task.Delay(10, CancellationToken.None).ConfigureAwait(false);
                 continue;
             }
@@ -163,7 +164,7 @@ public sealed class PythonListener : IAsyncDisposable
             Interlocked.Increment(ref refused);
             throttle.Failed(peer);
             if (reason is AuthenticationException)
-                server.Log(LogLevel.Warning, $"A Python client at {peer} was refused: {reason.Message}");
+                server.Log(LogLevel.Warning, $"A Python client at {peer} was refused: {ExceptionText.MessageOf(reason)}");
         }
         finally
         {

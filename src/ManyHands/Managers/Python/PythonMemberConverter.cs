@@ -1,5 +1,6 @@
 using System.Reflection;
 using System.Runtime.CompilerServices;
+using ManyHands.Platform;
 using ManyHands.Serialization;
 
 namespace ManyHands.Managers;
@@ -102,7 +103,7 @@ internal sealed class MemberConverter<T> : PythonConverter<T>
         }
         catch (Exception failure)
         {
-            throw new PythonConversionException("", $"the constructor of {PythonConversion.TypeName(typeof(T))} refuses it: {failure.Message.TrimEnd('.')}", failure);
+            throw new PythonConversionException("", $"the constructor of {PythonConversion.TypeName(typeof(T))} refuses it: {ExceptionText.MessageOf(failure).TrimEnd('.')}", failure);
         }
     }
 
@@ -164,7 +165,7 @@ internal sealed class MemberConverter<T> : PythonConverter<T>
             }
             catch (Exception failure)
             {
-                throw new PythonConversionException("", $"it can't be read: {failure.Message.TrimEnd('.')}", failure);
+                throw new PythonConversionException("", $"it can't be read: {ExceptionText.MessageOf(failure).TrimEnd('.')}", failure);
             }
         }
 
@@ -176,7 +177,7 @@ internal sealed class MemberConverter<T> : PythonConverter<T>
             }
             catch (Exception failure)
             {
-                throw new PythonConversionException($".{Name}", $"its setter refuses it: {failure.Message.TrimEnd('.')}", failure);
+                throw new PythonConversionException($".{Name}", $"its setter refuses it: {ExceptionText.MessageOf(failure).TrimEnd('.')}", failure);
             }
         }
 

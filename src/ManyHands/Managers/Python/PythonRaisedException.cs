@@ -1,3 +1,4 @@
+using ManyHands.Platform;
 using ManyHands.Serialization;
 
 namespace ManyHands.Managers;
@@ -30,7 +31,7 @@ internal sealed class PythonRaisedException(PythonError error) : Exception(error
             IOException => "OSError",
             _ => "RuntimeError",
         },
-        $"{ReadableName.Of(thrown.GetType())}: {thrown.Message}");
+        $"{ReadableName.Of(thrown.GetType())}: {ExceptionText.MessageOf(thrown)}");
 
     /// <summary>What an object's refusal is in Python.</summary>
     public static PythonRaisedException Of(FailureKind kind, string message) => kind switch

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using ManyHands.Platform;
 using ManyHands.Serialization;
 using Microsoft.Extensions.Logging;
 
@@ -62,7 +63,7 @@ internal sealed class PythonServerConnection(Socket socket, PythonFraming framin
         catch (Exception reason) when (reason is SocketException or IOException or ObjectDisposedException or OperationCanceledException)
         {
             if (reason is PythonProtocolException)
-                server.Log(LogLevel.Warning, $"A Python client at {peer} was cut off: {reason.Message}");
+                server.Log(LogLevel.Warning, $"A Python client at {peer} was cut off: {ExceptionText.MessageOf(reason)}");
         }
         finally
         {
@@ -178,7 +179,7 @@ internal sealed class PythonServerConnection(Socket socket, PythonFraming framin
         }
         catch (PythonUnsendableException reason)
         {
-            Reply("#UNSERIALIZABLE", reason.Message);
+            Reply("#UNSERIALIZABLE", ExceptionText.MessageOf(reason));
         }
         catch (Exception reason) when (Refusal(reason) is { } refusal)
         {
@@ -187,8 +188,8 @@ internal sealed class PythonServerConnection(Socket socket, PythonFraming framin
         catch (Exception reason) when (reason is not (OperationCanceledException or SocketException or IOException or ObjectDisposedException))
         {
             // Code of the program's that runs while its values are read, say. Others, and the next call, are not to suffer from it.
-            server.Log(LogLevel.Error, $"A call of a Python client at {peer} failed: {reason}");
-            Reply("#TRACEBACK", new PythonRefusedException("RuntimeError", $"{ReadableName.Of(reason.GetType())}: {reason.Message}").Text);
+            server.Log(LogLevel.Error, $"A call of a Python client at {peer} failed: {ExceptionText.Of(reason)}");
+            Reply("#TRACEBACK", new PythonRefusedException("RuntimeError", $"{ReadableName.Of(reason.GetType())}: {ExceptionText.MessageOf(reason)}").Text);
         }
 
         await framing.WriteAsync(outgoing, ending.Token).ConfigureAwait(false);
@@ -213,7 +214,7 @@ internal sealed class PythonServerConnection(Socket socket, PythonFraming framin
                 }
                 catch (PythonConversionException problem)
                 {
-                    throw new PythonUnsendableException(problem.Message);
+                    throw new PythonUnsendableException(ExceptionText.MessageOf(problem));
                 }
 
             default:
@@ -246,7 +247,7 @@ internal sealed class PythonServerConnection(Socket socket, PythonFraming framin
         }
         catch (InvalidPickleException reason)
         {
-            throw new PythonRefusedException("pickle.UnpicklingError", reason.Message);
+            throw new PythonRefusedException("pickle.UnpicklingError", ExceptionText.MessageOf(reason));
         }
 
         if (value is not PythonTuple { Count: 4 } request)
@@ -260,7 +261,7 @@ internal sealed class PythonServerConnection(Socket socket, PythonFraming framin
     {
         PythonRaisedException raised => ("#ERROR", raised.Error),
         PythonRefusedException refused => ("#TRACEBACK", refused.Text),
-        PythonConversionException problem => ("#ERROR", PythonError.Builtin("TypeError", problem.Message)),
+        PythonConversionException problem => ("#ERROR", PythonError.Builtin("TypeError", ExceptionText.MessageOf(problem))),
         _ => null,
     };
 
@@ -274,7 +275,7 @@ internal sealed class PythonServerConnection(Socket socket, PythonFraming framin
         catch (Exception problem) when (problem is PythonConversionException or ArgumentException)
         {
             outgoing.Clear();
-            PickleWriter.Write(outgoing, new PythonTuple("#UNSERIALIZABLE", problem.Message));
+            PickleWriter.Write(outgoing, new PythonTuple("#UNSERIALIZABLE", ExceptionText.MessageOf(problem)));
         }
     }
 

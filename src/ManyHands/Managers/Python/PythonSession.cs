@@ -1,3 +1,4 @@
+using ManyHands.Platform;
 using ManyHands.Serialization;
 
 namespace ManyHands.Managers;
@@ -33,7 +34,7 @@ internal sealed class PythonSession(string name, PythonFrameBuffer? outgoing = n
             }
             catch (InvalidPayloadException damage)
             {
-                request.Refuse(FailureKind.BadRequest, damage.Message);
+                request.Refuse(FailureKind.BadRequest, ExceptionText.MessageOf(damage));
             }
             catch (Exception reason)
             {
@@ -61,7 +62,7 @@ internal sealed class PythonSession(string name, PythonFrameBuffer? outgoing = n
         catch (Exception problem)
         {
             outgoing!.Clear();
-            throw new PythonUnsendableException($"What '{source.Name}' has to give stays there, for clients that can use it: {problem.Message}");
+            throw new PythonUnsendableException($"What '{source.Name}' has to give stays there, for clients that can use it: {ExceptionText.MessageOf(problem)}");
         }
     }
 

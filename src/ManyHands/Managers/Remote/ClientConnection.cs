@@ -249,6 +249,7 @@ internal sealed class ClientConnection : IDisposable
     {
         try
         {
+            FaultPoint.Enter(GuardedEntry.ManagerClient);
             int count = stream.CanTry ? stream.Receive(incoming.Free.Span, most) : ReceiveTls(most);
             if (count < 0)
                 return count;
@@ -282,7 +283,7 @@ internal sealed class ClientConnection : IDisposable
         }
         catch (AggregateException failure)
         {
-            throw failure.InnerException as IOException ?? new IOException(failure.InnerException!.Message, failure.InnerException);
+            throw failure.InnerException as IOException ?? new IOException(ExceptionText.MessageOf(failure.InnerException), failure.InnerException);
         }
 
         int count = tlsRead.Result;

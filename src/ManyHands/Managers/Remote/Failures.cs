@@ -1,5 +1,6 @@
 using System.Text;
 using ManyHands.Calls;
+using ManyHands.Platform;
 using ManyHands.Serialization;
 
 namespace ManyHands.Managers;
@@ -17,7 +18,7 @@ internal static class Failures
         }
         catch (InvalidPayloadException damage)
         {
-            return new ManagerException(ManagerError.BadRequest, $"The manager refused, and why can't be read: {damage.Message}", damage);
+            return new ManagerException(ManagerError.BadRequest, $"The manager refused, and why can't be read: {ExceptionText.MessageOf(damage)}", damage);
         }
     }
 

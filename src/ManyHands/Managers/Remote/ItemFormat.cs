@@ -1,3 +1,4 @@
+using ManyHands.Platform;
 using ManyHands.Serialization;
 
 namespace ManyHands.Managers;
@@ -32,7 +33,7 @@ internal abstract class ItemFormat<T>
             }
             catch (PythonConversionException problem)
             {
-                throw new UnsendableValueException(problem.Message, problem);
+                throw new UnsendableValueException(ExceptionText.MessageOf(problem), problem);
             }
         }
 
@@ -44,7 +45,7 @@ internal abstract class ItemFormat<T>
             }
             catch (Exception problem) when (problem is InvalidPickleException or PythonConversionException)
             {
-                throw new InvalidPayloadException(problem.Message, problem);
+                throw new InvalidPayloadException(ExceptionText.MessageOf(problem), problem);
             }
         }
     }

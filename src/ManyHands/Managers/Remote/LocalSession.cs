@@ -1,4 +1,5 @@
 using ManyHands.Calls;
+using ManyHands.Platform;
 using ManyHands.Serialization;
 
 namespace ManyHands.Managers;
@@ -58,7 +59,7 @@ internal sealed class LocalSession(ManagerFaults faults) : ManagerLink
         }
         catch (InvalidPayloadException damage)
         {
-            request.Refuse(FailureKind.BadRequest, damage.Message);
+            request.Refuse(FailureKind.BadRequest, ExceptionText.MessageOf(damage));
         }
         catch (Exception reason)
         {

@@ -1,6 +1,7 @@
 using System.Linq.Expressions;
 using System.Reflection;
 using ManyHands.Calls;
+using ManyHands.Platform;
 using ManyHands.Serialization;
 
 namespace ManyHands.Managers;
@@ -136,7 +137,7 @@ internal sealed class RegisteredFunction<TArguments, TResult>(string name, strin
         }
         catch (Exception damage)
         {
-            throw new ArgumentsUnreadableException($"the arguments can't be read: {damage.Message} Are both sides' types the same?", damage);
+            throw new ArgumentsUnreadableException($"the arguments can't be read: {ExceptionText.MessageOf(damage)} Are both sides' types the same?", damage);
         }
 
         TResult result = await pool.StartCall(new Call<TArguments, TResult>(function, arguments, options, side.Token)).ConfigureAwait(false);
@@ -146,7 +147,7 @@ internal sealed class RegisteredFunction<TArguments, TResult>(string name, strin
         }
         catch (Exception reason) when (reason is UnsendableValueException or PayloadTooLargeException)
         {
-            throw new UnsendableResultException($"the result ({TypeNames.Of(typeof(TResult))}) can't travel back: {reason.Message}", reason);
+            throw new UnsendableResultException($"the result ({TypeNames.Of(typeof(TResult))}) can't travel back: {ExceptionText.MessageOf(reason)}", reason);
         }
     }
 }

@@ -1,4 +1,5 @@
 using System.Reflection;
+using ManyHands.Platform;
 using ManyHands.Serialization;
 
 namespace ManyHands.Managers;
@@ -28,7 +29,7 @@ internal abstract class RemoteMethod(ServiceMethod method)
             catch (Exception reason) when (reason is UnsendableValueException or PayloadTooLargeException)
             {
                 ParameterInfo parameter = method.Method.GetParameters()[i];
-                throw new UnsendableCallException($"{method.Name}: the argument '{parameter.Name}' ({TypeNames.Of(parameter.ParameterType)}) can't travel: {reason.Message}", reason);
+                throw new UnsendableCallException($"{method.Name}: the argument '{parameter.Name}' ({TypeNames.Of(parameter.ParameterType)}) can't travel: {ExceptionText.MessageOf(reason)}", reason);
             }
         }
     }
@@ -66,7 +67,7 @@ internal sealed class RemoteMethod<TResult>(ServiceMethod method) : RemoteMethod
         }
         catch (InvalidPayloadException damage)
         {
-            throw new ManagerException(ManagerError.BadRequest, $"{service}: the result of {Method.Name} can't be read: {damage.Message} Are both sides' types the same?", damage);
+            throw new ManagerException(ManagerError.BadRequest, $"{service}: the result of {Method.Name} can't be read: {ExceptionText.MessageOf(damage)} Are both sides' types the same?", damage);
         }
     }
 }

@@ -1,3 +1,4 @@
+using ManyHands.Platform;
 using ManyHands.Serialization;
 
 namespace ManyHands.Managers;
@@ -74,7 +75,7 @@ internal abstract class RemoteObject(ManagerLink link, string name, ObjectKind k
         }
         catch (Exception failure) when (failure is UnsendableValueException or PayloadTooLargeException)
         {
-            throw new UnsendableCallException($"{this}: the {what} can't travel: {failure.Message}", failure);
+            throw new UnsendableCallException($"{this}: the {what} can't travel: {ExceptionText.MessageOf(failure)}", failure);
         }
     }
 
@@ -96,7 +97,7 @@ internal abstract class RemoteObject(ManagerLink link, string name, ObjectKind k
         }
         catch (InvalidPayloadException damage)
         {
-            throw new ManagerException(ManagerError.BadRequest, $"{this}: the manager's answer can't be read: {damage.Message} Are both sides' types the same?", damage);
+            throw new ManagerException(ManagerError.BadRequest, $"{this}: the manager's answer can't be read: {ExceptionText.MessageOf(damage)} Are both sides' types the same?", damage);
         }
     }
 

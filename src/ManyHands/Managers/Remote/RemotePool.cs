@@ -264,7 +264,7 @@ internal sealed class RemotePool : Pool
         }
         catch (Exception damage) when (damage is ManagerException or InvalidPayloadException)
         {
-            Fail(call, damage as ManagerException ?? new ManagerException(ManagerError.BadRequest, $"{call.Pending.Name}: what the worker said can't be read: {damage.Message}", damage));
+            Fail(call, damage as ManagerException ?? new ManagerException(ManagerError.BadRequest, $"{call.Pending.Name}: what the worker said can't be read: {ExceptionText.MessageOf(damage)}", damage));
         }
         catch (Exception reason)
         {

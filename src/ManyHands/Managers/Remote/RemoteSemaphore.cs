@@ -1,3 +1,4 @@
+using ManyHands.Platform;
 namespace ManyHands.Managers;
 
 /// <summary>A manager's semaphore, as its users have it.</summary>
@@ -59,7 +60,7 @@ internal sealed class RemoteSemaphore(ManagerLink link, string name) : RemoteWai
         {
             lock (gate)
                 taken += own;
-            throw new SemaphoreFullException(full.Message);
+            throw new SemaphoreFullException(ExceptionText.MessageOf(full));
         }
     }
 
