@@ -58,7 +58,7 @@ public sealed record ManagerObjectStatistics
     /// <summary>What it is, such as <c>Queue</c>.</summary>
     public required string Kind { get; init; }
 
-    /// <summary>What it holds, such as <c>string</c>; empty if nothing.</summary>
+    /// <summary>What it holds, such as <c>string</c>; empty if nothing. A type that is not all of .NET has a hash of its fields with it, by which builds are told apart: <c>Order (layout 3f2a9c1b7d04)</c>.</summary>
     public required string TypeName { get; init; }
 
     /// <summary>How many it holds.</summary>

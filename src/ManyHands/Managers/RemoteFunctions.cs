@@ -102,7 +102,7 @@ public sealed class RemoteFunctions
         if (!byName.TryGetValue(call.Function, out RegisteredFunction? found))
             why = $"the worker '{worker}' has no function '{call.Function}' {call.Signature}; {List()} Are the two sides of versions that fit?";
         else if (found.Signature != call.Signature)
-            why = $"the worker '{worker}' has '{call.Function}' as {found.Signature}, and the caller means {call.Signature}. Give one of the two another name, or both the same version.";
+            why = $"the worker '{worker}' has '{call.Function}' as {found.Signature}, and the caller means {call.Signature}. Give one of the two another name, or both the same version.{TypeLayout.Explain(found.Signature, call.Signature)}";
         else
             return found;
         return null;

@@ -113,7 +113,7 @@ internal sealed class ServiceContract
             throw Refused(method, "it returns a CancellationToken, which belongs to a call. Return a bool that says whether to stop.");
         if (result != typeof(NoResult) && WhyRefused(result) is { } reason)
             throw Refused(method, $"its result is {reason}");
-        string signature = $"{method.Name}({string.Join(", ", parameters.Select(one => TypeNames.Of(one.ParameterType)))}): {(result == typeof(NoResult) ? "void" : TypeNames.Of(result))}";
+        string signature = $"{method.Name}({string.Join(", ", parameters.Select(one => TypeLayout.NameOf(one.ParameterType)))}): {(result == typeof(NoResult) ? "void" : TypeLayout.NameOf(result))}";
         return new ServiceMethod(method, signature, form, result, codecs, setter);
     }
 

@@ -1,5 +1,4 @@
 using System.Reflection;
-using System.Reflection.Emit;
 using Xunit;
 
 namespace ManyHands.Tests.Memory;
@@ -22,8 +21,8 @@ public sealed class NamedLayoutTests : LeakChecked
     {
         foreach (Type shared in (Type[])[typeof(SharedValue<>), typeof(SharedArray<>), typeof(SharedQueue<>)])
         {
-            Type first = shared.MakeGenericType(Build("Point", there, isClass: false));
-            Type second = shared.MakeGenericType(Build("Point", here, isClass: false));
+            Type first = shared.MakeGenericType(OtherBuild.Type("Point", there, isClass: false));
+            Type second = shared.MakeGenericType(OtherBuild.Type("Point", here, isClass: false));
             Check($"{what}, {shared.Name}", first, second, opens);
         }
     }
@@ -36,11 +35,11 @@ public sealed class NamedLayoutTests : LeakChecked
     [InlineData("an array of others", "Inner[] X", "InnerSwapped[] X", false)]
     public void ItemsOfAnotherShape_AreRefused(string what, string there, string here, bool opens)
     {
-        Check(what, typeof(SharedQueue<>).MakeGenericType(Build("Order", there, isClass: true)), typeof(SharedQueue<>).MakeGenericType(Build("Order", here, isClass: true)), opens);
+        Check(what, typeof(SharedQueue<>).MakeGenericType(OtherBuild.Type("Order", there, isClass: true)), typeof(SharedQueue<>).MakeGenericType(OtherBuild.Type("Order", here, isClass: true)), opens);
         Check(
             what + ", in a list",
-            typeof(SharedQueue<>).MakeGenericType(typeof(List<>).MakeGenericType(Build("Order", there, isClass: true))),
-            typeof(SharedQueue<>).MakeGenericType(typeof(List<>).MakeGenericType(Build("Order", here, isClass: true))),
+            typeof(SharedQueue<>).MakeGenericType(typeof(List<>).MakeGenericType(OtherBuild.Type("Order", there, isClass: true))),
+            typeof(SharedQueue<>).MakeGenericType(typeof(List<>).MakeGenericType(OtherBuild.Type("Order", here, isClass: true))),
             opens);
     }
 
@@ -79,47 +78,5 @@ public sealed class NamedLayoutTests : LeakChecked
     {
         ConstructorInfo constructor = type.GetConstructors().First(one => one.GetParameters().All(static parameter => !parameter.ParameterType.IsByRefLike));
         return constructor.Invoke([.. constructor.GetParameters().Select(static parameter => parameter.HasDefaultValue ? parameter.DefaultValue ?? Activator.CreateInstance(parameter.ParameterType) : Convert.ChangeType(1, parameter.ParameterType, null))]);
-    }
-
-    // As another program would have it: of the same full name, in an assembly of its own.
-    private static Type Build(string typeName, string fields, bool isClass)
-    {
-        ModuleBuilder module = AssemblyBuilder.DefineDynamicAssembly(new("Demo"), AssemblyBuilderAccess.Run).DefineDynamicModule("Demo");
-        TypeAttributes attributes = TypeAttributes.Public | TypeAttributes.SequentialLayout | TypeAttributes.Sealed;
-        TypeBuilder type = module.DefineType($"Demo.{typeName}", attributes, isClass ? typeof(object) : typeof(ValueType));
-        foreach (string field in fields.Split(", "))
-        {
-            string[] parts = field.Split(' ');
-            type.DefineField(parts[1], TypeOf(parts[0]), FieldAttributes.Public);
-        }
-
-        if (isClass)
-            type.DefineDefaultConstructor(MethodAttributes.Public);
-        return type.CreateType();
-    }
-
-    private static Type TypeOf(string text) => text switch
-    {
-        "int" => typeof(int),
-        "long" => typeof(long),
-        "float" => typeof(float),
-        "string" => typeof(string),
-        "Day" => BuildEnum(typeof(int)),
-        "DayByte" => BuildEnum(typeof(byte)),
-        "Inner" => Build("Inner", "int X, int Y", isClass: false),
-        "InnerSwapped" => Build("Inner", "int Y, int X", isClass: false),
-        "Inner[]" => TypeOf("Inner").MakeArrayType(),
-        "InnerSwapped[]" => TypeOf("InnerSwapped").MakeArrayType(),
-        "Points" => typeof(List<>).MakeGenericType(TypeOf("Inner")),
-        "PointsSwapped" => typeof(List<>).MakeGenericType(TypeOf("InnerSwapped")),
-        _ => throw new ArgumentOutOfRangeException(nameof(text), text, null),
-    };
-
-    private static Type BuildEnum(Type underlying)
-    {
-        ModuleBuilder module = AssemblyBuilder.DefineDynamicAssembly(new("Demo"), AssemblyBuilderAccess.Run).DefineDynamicModule("Demo");
-        EnumBuilder day = module.DefineEnum("Demo.Day", TypeAttributes.Public, underlying);
-        day.DefineLiteral("Monday", Convert.ChangeType(1, underlying, null));
-        return day.CreateType();
     }
 }

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Text.RegularExpressions;
 using ManyHands.Platform;
+using ManyHands.Serialization;
 
 namespace ManyHands.Managers;
 
@@ -51,7 +52,7 @@ internal sealed partial class HostedObjects(StoredBytes bytes, StorageWriter? st
             if (known is not null && (known.Kind != kind || known.TypeName != typeName))
             {
                 stored[name] = known;
-                throw new ArgumentException($"The storage has '{name}' as a {known.Kind} of {known.TypeName}, and it is registered as a {kind} of {typeName}. Register it as what it was, or under another name.", nameof(name));
+                throw new ArgumentException($"The storage has '{name}' as a {known.Kind} of {known.TypeName}, and it is registered as a {kind} of {typeName}. Register it as what it was, or under another name.{TypeLayout.Explain(known.TypeName, typeName)}", nameof(name));
             }
 
             own = new(storage, name);
@@ -108,7 +109,7 @@ internal sealed partial class HostedObjects(StoredBytes bytes, StorageWriter? st
 
         if (found.TypeName != typeName)
         {
-            (failure, message) = (FailureKind.OtherType, $"The {kind} '{name}' holds {found.TypeName}, and was asked for as one of {typeName}.");
+            (failure, message) = (FailureKind.OtherType, $"The {kind} '{name}' holds {found.TypeName}, and was asked for as one of {typeName}.{TypeLayout.Explain(found.TypeName, typeName)}");
             return null;
         }
 

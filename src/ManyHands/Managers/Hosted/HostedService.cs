@@ -71,7 +71,7 @@ internal sealed class HostedService : HostedObject
         string signature = body.ReadRequiredString();
         if (!methods.TryGetValue(signature, out HostedMethod? method))
         {
-            request.Refuse(FailureKind.BadRequest, $"The {TypeName} that '{Name}' was registered as has no {signature}. The two sides have different versions of the interface; here it has {string.Join("; ", methods.Keys.Order(StringComparer.Ordinal))}.");
+            request.Refuse(FailureKind.BadRequest, $"The {TypeName} that '{Name}' was registered as has no {signature}. The two sides have different versions of the interface, or of a type in it (its layout is a hash of its fields): build both from the same source. Here it has {string.Join("; ", methods.Keys.Order(StringComparer.Ordinal))}.");
             return;
         }
 

@@ -8,8 +8,8 @@ internal abstract class ItemFormat<T>
 {
     public static readonly ItemFormat<T> Instance = typeof(T) == typeof(object) ? (ItemFormat<T>)(object)new PlainFormat() : new CodecFormat();
 
-    /// <summary>What both sides call the type.</summary>
-    public static string TypeName => typeof(T) == typeof(object) ? "object" : TypeNames.Of(typeof(T));
+    /// <summary>What both sides call the type. Values have no names of members, so it tells too what the type is made of.</summary>
+    public static string TypeName => typeof(T) == typeof(object) ? "object" : TypeLayout.NameOf(typeof(T));
 
     public abstract void Write(PayloadWriter writer, T value);
 

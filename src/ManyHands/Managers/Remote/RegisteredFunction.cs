@@ -13,7 +13,7 @@ internal abstract class RegisteredFunction(string name, string signature, Delega
 
     public string Name => name;
 
-    /// <summary>What it takes and returns, in C#'s words: <c>(string, int): byte[]</c>. Names of types, not of their assemblies; a token is no part of it.</summary>
+    /// <summary>What it takes and returns, in C#'s words: <c>(string, int): byte[]</c>. Names of types, not of their assemblies, and what they are made of; a token is no part of it.</summary>
     public string Signature => signature;
 
     public Delegate Function => function;
@@ -45,7 +45,7 @@ internal abstract class RegisteredFunction(string name, string signature, Delega
             2 => typeof(Arguments<,>).MakeGenericType(arguments),
             _ => typeof(Arguments<,,>).MakeGenericType(arguments),
         };
-        string signature = $"({string.Join(", ", arguments.Select(TypeNames.Of))}): {(result == typeof(NoResult) ? "void" : TypeNames.Of(result))}";
+        string signature = $"({string.Join(", ", arguments.Select(TypeLayout.NameOf))}): {(result == typeof(NoResult) ? "void" : TypeLayout.NameOf(result))}";
         return (RegisteredFunction)Activator.CreateInstance(typeof(RegisteredFunction<,>).MakeGenericType(argumentsType, result), name, signature, function)!;
     }
 
