@@ -7,7 +7,7 @@ public sealed record ProcessInventory(IReadOnlyCollection<int> Children, IReadOn
         [.. LiveChildren()],
         Directory.EnumerateFileSystemEntries("/proc/self/fd").Select(KindOfDescriptor).OfType<string>().CountBy(kind => kind).ToDictionary(),
         Directory.EnumerateDirectories("/proc/self/task").Select(ThreadName).OfType<string>().CountBy(name => name).ToDictionary(),
-        [.. Directory.EnumerateFileSystemEntries(Path.GetTempPath(), "manyhands-*"), .. Directory.EnumerateFileSystemEntries("/dev/shm", "manyhands*")]);
+        [.. Directory.EnumerateFileSystemEntries(Path.GetTempPath(), "manyhands-*"), .. SharedFiles()]);
 
     /// <summary>What this holds more than the other, in words; empty if nothing.</summary>
     public string Beyond(ProcessInventory baseline)
@@ -117,6 +117,9 @@ public sealed record ProcessInventory(IReadOnlyCollection<int> Children, IReadOn
             return "gone";
         }
     }
+
+    // Beside another run of tests, whose names are there too, nobody could tell whose they are.
+    private static IEnumerable<string> SharedFiles() => Environment.GetEnvironmentVariable("MANYHANDS_TESTS_BESIDE") is null ? Directory.EnumerateFileSystemEntries("/dev/shm", "manyhands*") : [];
 
     // Sockets, pipes, pidfds and the like; files and devices belong to the test host.
     private static string? KindOfDescriptor(string path)

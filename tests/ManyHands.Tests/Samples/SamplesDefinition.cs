@@ -3,8 +3,9 @@ using Xunit;
 namespace ManyHands.Tests.Samples;
 
 /// <summary>
-/// The samples' tests: one at a time and beside no others. Their builds share the library's folders, and what they run wants the processors for itself.
+/// The tests that build and start programs: one at a time, as their builds share the library's folders. What they count is of those programs, so they may run in a process of their own beside all others, and ./build runs them so.
 /// </summary>
+[Trait(Name, "programs")]
 [CollectionDefinition(Name, DisableParallelization = true)]
 public sealed class SamplesDefinition
 {
