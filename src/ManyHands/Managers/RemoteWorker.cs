@@ -246,6 +246,7 @@ public sealed class RemoteWorker : IAsyncDisposable
 
     private void Follow(Membership own, (PoolOrder Order, long Ticket, ReadOnlyMemory<byte> Message)[] orders)
     {
+        FaultPoint.Enter(GuardedEntry.RemoteWorker);
         List<WorkerCall> starting = [], returned = [], canceled = [];
         List<WorkerCall>? stopping = null;
         lock (gate)

@@ -209,7 +209,7 @@ public sealed class ManagerFaultTests : LeakChecked
     public async Task EntryThatThrows_CostsWhatItIsAboutAndNoMore(string entry)
     {
         // These have no callback of their own to throw in: what they report is thrown in what they call, and is tried above.
-        if (entry is nameof(GuardedEntry.ManagerSending) or nameof(GuardedEntry.ManagerRequest) or nameof(GuardedEntry.RemoteWorker) or nameof(GuardedEntry.ManagerReconnect) or nameof(GuardedEntry.StorageReport) or nameof(GuardedEntry.Storage))
+        if (entry is nameof(GuardedEntry.ManagerSending) or nameof(GuardedEntry.ManagerRequest) or nameof(GuardedEntry.ManagerReconnect) or nameof(GuardedEntry.StorageReport) or nameof(GuardedEntry.Storage))
             return;
         using Silence silence = new();
 
@@ -234,6 +234,53 @@ public sealed class ManagerFaultTests : LeakChecked
 
             await RoundAsync(server, "queue", mayFail: false).WaitAsync(TimeSpan.FromSeconds(60), Token);
             await Eventually.True(() => server.Statistics.Clients.Count == 0, "no place is taken");
+        }
+    }
+
+    /// <summary>Without its thread a storage keeps nothing more, and says so to everyone; what it has is there for the next manager.</summary>
+    [Fact]
+    public async Task StorageThreadThatThrows_RefusesWhatItCannotKeep()
+    {
+        using Silence silence = new();
+        string path = Path.Combine(Path.GetTempPath(), $"storage-{Guid.NewGuid():N}.db");
+        try
+        {
+            await using (ManagerServer server = new(new() { Storage = ManagerStorage.Sqlite(path) }))
+                await server.RegisterQueue<int>("queue").EnqueueAsync(7, Token);
+            try
+            {
+                FaultPoint.ArmThrow(GuardedEntry.Storage, static () => new UnreadableException());
+                await using ManagerServer server = new(new() { Storage = ManagerStorage.Sqlite(path) });
+                ISharedQueue<int> queue = server.RegisterQueue<int>("queue");
+                await Eventually.True(static () => !FaultPoint.IsArmed, "it has thrown");
+                await Eventually.True(() => Refuses(() => queue.Enqueue(8, Token)), "it keeps nothing more");
+                Assert.True(Refuses(() => server.RegisterDictionary<string, int>("dictionary")));
+            }
+            finally
+            {
+                FaultPoint.Disarm();
+            }
+
+            await using ManagerServer next = new(new() { Storage = ManagerStorage.Sqlite(path) });
+            Assert.Equal(7, await next.RegisterQueue<int>("queue").DequeueAsync(Token));
+        }
+        finally
+        {
+            foreach (string file in Directory.EnumerateFiles(Path.GetTempPath(), Path.GetFileName(path) + "*"))
+                File.Delete(file);
+        }
+
+        static bool Refuses(Action change)
+        {
+            try
+            {
+                change();
+                return false;
+            }
+            catch (Exception refusal) when (refusal is ManagerException { Error: ManagerError.NotStored } or IOException)
+            {
+                return true;
+            }
         }
     }
 

@@ -102,7 +102,7 @@ public sealed class ManagerLayoutTests : LeakChecked
 
     private static void Add<T>(RemoteFunctions functions) => functions.Add("Turn", (Func<T, T>)Turn<T>);
 
-    private static Task TurnAsync<T>(Pool pool) => pool.RunAsync(Turn<T>, Activator.CreateInstance<T>());
+    private static Task<T> TurnAsync<T>(Pool pool) => pool.RunAsync(Turn<T>, Activator.CreateInstance<T>());
 
     private static T Turn<T>(T value) => value;
 
