@@ -1,4 +1,5 @@
 using System.Diagnostics.Tracing;
+using System.Runtime.CompilerServices;
 
 namespace ManyHands.Platform;
 
@@ -15,17 +16,24 @@ internal static class InternalFaults
     {
         try
         {
-            string thread = Thread.CurrentThread is { IsThreadPoolThread: false, Name: { Length: > 0 } name } ? name : PoolThread;
-            InternalFaultReport report = new(thread, entry.ToString(), about, exception);
-            InternalFaultSource.Log.InternalFault(report.Thread, report.Entry, report.About, ExceptionText.Of(exception));
-
-            // A listener may take its time, and may throw.
-            ThreadPool.UnsafeQueueUserWorkItem(Tell, report, preferLocal: false);
+            Send(entry, about, exception);
         }
         catch (Exception)
         {
             // Not even the memory for a report: who reports must be able to go on all the same.
         }
+    }
+
+    // By itself, as what it calls may have to be loaded first, for which there may be no descriptor; that throws where it is called.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void Send(GuardedEntry entry, string about, Exception exception)
+    {
+        string thread = Thread.CurrentThread is { IsThreadPoolThread: false, Name: { Length: > 0 } name } ? name : PoolThread;
+        InternalFaultReport report = new(thread, entry.ToString(), about, exception);
+        InternalFaultSource.Log.InternalFault(report.Thread, report.Entry, report.About, ExceptionText.Of(exception));
+
+        // A listener may take its time, and may throw.
+        ThreadPool.UnsafeQueueUserWorkItem(Tell, report, preferLocal: false);
     }
 
     private static void Tell(InternalFaultReport report)

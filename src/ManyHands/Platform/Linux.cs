@@ -64,6 +64,7 @@ internal static unsafe partial class Linux
 
     public const int SocketMessageNoSignal = 0x4000;
     public const int SocketMessageDontWait = 0x40;
+    public const int SocketMessageControlCut = 0x8;
     public const int SocketMessageCloseOnExec = 0x40000000;
 
     // struct rusage: two times of two words each, then the peak in KiB, then others.

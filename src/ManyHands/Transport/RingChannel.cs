@@ -242,6 +242,8 @@ internal sealed unsafe class RingChannel : Channel
                     TakeBack(id);
                 else if (mapped.Remove(id, out SharedSegment? dropped))
                     dropped.Free();
+                else
+                    line.Forget(id);
                 continue;
             }
 
@@ -608,28 +610,29 @@ internal sealed unsafe class RingChannel : Channel
     private ReadOnlyMemory<byte> InSegment(long id, long length, out IOException? refusal)
     {
         refusal = null;
-        if (!mapped.TryGetValue(id, out SharedSegment? segment))
-        {
-            if (mapped.Count >= MostSegments)
-                throw new InvalidDataException($"More than {MostSegments} segments from one process.");
-            segment = line.Receive(id, mayWait: isWorker);
-            mapped.Add(id, segment);
-            FaultPoint.Reach(FaultStep.SideSegmentMapped);
-        }
-
-        if ((ulong)length > segment.Size || length > int.MaxValue)
-            throw new InvalidDataException($"A payload of {length:N0} bytes in a segment of {segment.Size:N0}.");
         try
         {
+            SharedSegment segment = mapped.TryGetValue(id, out SharedSegment? known) ? known : ReceiveSegment(id);
+            if ((ulong)length > segment.Size || length > int.MaxValue)
+                throw new InvalidDataException($"A payload of {length:N0} bytes in a segment of {segment.Size:N0}.");
             segment.MapForReading();
+            return segment.Memory[..(int)length];
         }
         catch (IOException reason)
         {
             refusal = reason;
             return default;
         }
+    }
 
-        return segment.Memory[..(int)length];
+    private SharedSegment ReceiveSegment(long id)
+    {
+        if (mapped.Count >= MostSegments)
+            throw new InvalidDataException($"More than {MostSegments} segments from one process.");
+        SharedSegment segment = line.Receive(id, mayWait: isWorker);
+        mapped.Add(id, segment);
+        FaultPoint.Reach(FaultStep.SideSegmentMapped);
+        return segment;
     }
 
     /// <summary>A segment that the other side reads; a call that came back may be sent there again before the first reading is told to be over.

@@ -1,5 +1,6 @@
 using System.Globalization;
 using ManyHands.Memory;
+using ManyHands.Platform;
 using Xunit;
 
 namespace ManyHands.Tests.Faults;
@@ -11,6 +12,8 @@ public sealed class DescriptorShortageTests : LeakChecked
 
     /// <summary>Several times what a waiter sleeps before it first looks whether those live that it waits for.</summary>
     private static readonly TimeSpan Glance = TimeSpan.FromMilliseconds(70);
+
+    private static DescriptorHoard? hoarded;
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
@@ -72,6 +75,105 @@ public sealed class DescriptorShortageTests : LeakChecked
 
         using SharedValue<int> same = SharedObject.Open<SharedValue<int>>(name);
         Assert.Equal(7, same.Value);
+    }
+
+    /// <summary>What is too large for a ring comes as a descriptor. Where none is free that is refused, and costs no worker; afterwards it comes.</summary>
+    [Fact]
+    public async Task LargePayloads_AreRefused_AndBlameNoWorker()
+    {
+        await using WorkerProcess<string> parent = WorkerProcess.Start(ReceiveWithout);
+        Assert.True(await parent.JoinAsync(Deadline, Token));
+        string outcomes = await parent;
+        Assert.True(outcomes.Length == 0, outcomes);
+    }
+
+    /// <summary>What nobody foresaw comes when there is nothing left, and what tells of it may not even be loaded then.</summary>
+    [Fact]
+    public async Task FirstReport_OfWhatNobodyForesaw_ThrowsNothing()
+    {
+        await using WorkerProcess<string> child = WorkerProcess.Start(ReportWithout);
+        Assert.True(await child.JoinAsync(Deadline, Token));
+        Assert.Equal("", await child);
+    }
+
+    private static string ReportWithout()
+    {
+        // Its own code is loaded; that of the report isn't.
+        using (DescriptorHoard warm = new())
+            warm.Leave(1);
+        using DescriptorHoard hoard = new();
+        try
+        {
+            InternalFaults.Report(GuardedEntry.Deadlines, "nothing", new InvalidOperationException("On order."));
+            return "";
+        }
+        catch (Exception failure)
+        {
+            return failure.ToString();
+        }
+    }
+
+    private static async Task<string> ReceiveWithout()
+    {
+        const int Large = 200_000;
+        await using Pool pool = Pool.Processes(1, new() { Transport = WorkerTransport.SharedMemory });
+        List<string> wrong = [];
+        int worker = await pool.RunAsync(ProcessId);
+        wrong.Add(await OutcomeAsync(() => pool.RunAsync(Make, 10)));
+        using (DescriptorHoard hoard = new())
+        {
+            wrong.Add(await OutcomeAsync(() => pool.RunAsync(Make, Large)));
+            wrong.Add(await OutcomeAsync(() => pool.RunAsync(Make, 2 * Large)));
+            hoard.Leave(1);
+            wrong.Add(await OutcomeAsync(() => pool.RunAsync(Make, 3 * Large)));
+        }
+
+        for (int i = 1; i < 5; i++)
+            wrong.Add(await OutcomeAsync(() => pool.RunAsync(Make, i * Large)));
+
+        // The other way: the worker has none. All code that it runs then is loaded before.
+        wrong.Add(await OutcomeAsync(() => pool.RunAsync(Count, new byte[4 * Large])));
+        await pool.RunAsync(Hoard, true);
+        await pool.RunAsync(Hoard, false);
+        await pool.RunAsync(Hoard, true);
+        wrong.Add(await OutcomeAsync(() => pool.RunAsync(Count, new byte[10 * Large])));
+        wrong.Add(await OutcomeAsync(() => pool.RunAsync(Count, new byte[20 * Large])));
+        await pool.RunAsync(Hoard, false);
+        for (int i = 1; i < 8; i++)
+            wrong.Add(await OutcomeAsync(() => pool.RunAsync(Count, new byte[i * Large])));
+        if (await pool.RunAsync(ProcessId) != worker || pool.Statistics.WorkersLost > 0)
+            wrong.Add("the worker was replaced");
+        string[] expected = ["10", "refused", "refused", $"{3 * Large}", .. Enumerable.Range(1, 4).Select(static i => $"{i * Large}"), $"{4 * Large}", "refused", "refused", .. Enumerable.Range(1, 7).Select(static i => $"{i * Large}")];
+        return wrong.SequenceEqual(expected) ? "" : string.Join(", ", wrong);
+    }
+
+    private static async Task<string> OutcomeAsync<T>(Func<Task<T>> call)
+    {
+        try
+        {
+            object? result = await call();
+            return $"{(result as byte[])?.Length ?? result}";
+        }
+        catch (UnsendableCallException)
+        {
+            return "refused";
+        }
+        catch (Exception failure)
+        {
+            return failure.ToString();
+        }
+    }
+
+    private static int ProcessId() => Environment.ProcessId;
+
+    private static byte[] Make(int length) => new byte[length];
+
+    private static int Count(byte[] bytes) => bytes.Length;
+
+    private static void Hoard(bool begins)
+    {
+        hoarded?.Dispose();
+        hoarded = begins ? new() : null;
     }
 
     private static SharedLock.Scope Hold(Belongings all)
