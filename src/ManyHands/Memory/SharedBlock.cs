@@ -409,13 +409,11 @@ internal sealed unsafe class SharedBlock : ISentReference
     }
 
     // Also keeps a block here to which nothing refers, as one that a function has made and returned, until its receiver has it.
-    private void WatchIn(TimeSpan delay) => Guarded.OnEnded(
-        GuardedEntry.Transit,
-        Task.Delay(delay),
-        (Block: this, Delay: delay < LongestLook ? delay * 2 : LongestLook),
-        static look => look.Block.LookAfterTransit(look.Delay),
-        static look => $"the shared block {look.Block.Id}, which is on its way and looked at again",
-        static (look, _) => look.Block.WatchIn(look.Delay));
+    private void WatchIn(TimeSpan delay)
+    {
+        TimeSpan next = delay < LongestLook ? delay * 2 : LongestLook;
+        Deadlines.After(delay, () => LookAfterTransit(next), failed: _ => WatchIn(next));
+    }
 
     private void LookAfterTransit(TimeSpan nextDelay)
     {

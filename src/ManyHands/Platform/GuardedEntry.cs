@@ -105,9 +105,6 @@ internal enum GuardedEntry
     /// <summary>An end of a pipe is collected.</summary>
     PipeFinalizer,
 
-    /// <summary>What is on its way between processes is looked after.</summary>
-    Transit,
-
     /// <summary>The process ends, and leaves its names.</summary>
     ProcessExit,
 

@@ -11,9 +11,13 @@ internal static unsafe partial class Linux
     public const int Sigcont = 18;
     public const int Sigstop = 19;
 
+    /// <summary>What to do where this process has no descriptor left.</summary>
+    public const string MoreDescriptors = "Raise the limit (ulimit -n), or keep fewer files and sockets open.";
+
     public const int ErrorNotPermitted = 1;
     public const int ErrorInterrupted = 4;
     public const int ErrorAgain = 11;
+    public const int ErrorTooManyFiles = 24;
     public const int ErrorBrokenPipe = 32;
     public const int ErrorNoSuchCall = 38;
     public const int ErrorTimedOut = 110;
@@ -198,7 +202,7 @@ internal static unsafe partial class Linux
     }
 
     public static IOException Failure(string call, int error) =>
-        new($"{call} failed: {Marshal.GetPInvokeErrorMessage(error)} (errno {error}).");
+        new($"{call} failed: {Marshal.GetPInvokeErrorMessage(error)} (errno {error}).{(error == ErrorTooManyFiles ? " " + MoreDescriptors : "")}");
 
     [LibraryImport("libc", EntryPoint = "syscall", SetLastError = true)]
     private static partial long SystemCall(long number, long first, long second, long third, long fourth);

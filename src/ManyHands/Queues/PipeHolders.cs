@@ -130,7 +130,7 @@ internal sealed unsafe class PipeHolders
             return NoTransit;
         Transit transit = new(this, side, place, word);
         if (!PayloadWriter.TryEndWithCall(transit))
-            Guarded.OnEnded(GuardedEntry.Transit, Task.Delay(SharedBlock.TransitTime), transit, static transit => transit.End(), static _ => "an end of a pipe on its way", static (transit, _) => transit.End());
+            Deadlines.After(SharedBlock.TransitTime, transit.End, failed: _ => transit.End());
         return ((long)serial << 8) + (place - PipeSide.Holders);
     }
 

@@ -160,5 +160,5 @@ internal sealed unsafe class SegmentLine(int socket) : IDisposable
         return new InvalidDataException($"A payload is said to be in the segment {id}, which was not sent ({what}).");
     }
 
-    private static IOException Lost(long id) => new($"The segment {id} was sent when this process had no descriptor left for it, and is lost. Raise the limit (ulimit -n), or keep fewer files and sockets open.");
+    private static IOException Lost(long id) => new($"The segment {id} was sent when this process had no descriptor left for it, and is lost. {Linux.MoreDescriptors}");
 }

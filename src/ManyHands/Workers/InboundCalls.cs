@@ -37,6 +37,7 @@ internal sealed class InboundCalls : WorkerSide, ICallSeries, IDisposable
         HasLengths = (frame.Flags & Frame.HasLengths) != 0;
         isTimed = !HasLengths || (frame.Flags & Frame.Timed) != 0;
         segment = frame.Segment;
+        Refusal = frame.Refusal;
         if (segment != 0)
         {
             unread = frame.Payload;
@@ -57,6 +58,9 @@ internal sealed class InboundCalls : WorkerSide, ICallSeries, IDisposable
 
     /// <summary>Whether each call's payload stands behind its length.</summary>
     public bool HasLengths { get; }
+
+    /// <summary>Why none of them can run: their payload was sent, and this process can't have it; else null.</summary>
+    public IOException? Refusal { get; }
 
     /// <summary>The place of the call that was claimed last.</summary>
     public int Index { get; private set; }

@@ -187,6 +187,12 @@ internal sealed class WorkerLoop(Channel channel, WorkerPreparation preparation)
     private void Execute(InboundCalls calls)
     {
         calls.BeganAt = Stopwatch.GetTimestamp();
+        if (calls.Refusal is { } refusal)
+        {
+            Refuse(calls, refusal);
+            return;
+        }
+
         if (calls.HasLengths && calls.Function.RunsInSeries)
         {
             calls.Function.Resolved.RunSeries(calls, calls, answer);
@@ -204,6 +210,15 @@ internal sealed class WorkerLoop(Channel channel, WorkerPreparation preparation)
         }
 
         TellResults(calls);
+    }
+
+    // Those behind the first are given back with its answer: they come again, perhaps elsewhere, and perhaps with less beside them.
+    private void Refuse(InboundCalls calls, IOException refusal)
+    {
+        if (!calls.TryClaim())
+            return;
+        answer.Reset();
+        Answer(calls, CallRunner.Undecodable(refusal, calls, answer));
     }
 
     // Those behind it were taken back while the last one ran, so what it sent wasn't sent as the last.

@@ -133,7 +133,7 @@ public sealed class UnforeseenTests : LeakChecked
         (GuardedEntry.BlockFinalizer, static () => Collect(static () => _ = new SharedArray<int>(10)), ["42"]),
         (GuardedEntry.BlockNames, static () => Collect(static () => _ = SharedObject.OpenOrCreate($"unforeseen-{Guid.NewGuid():N}", static () => new SharedArray<int>(10))), ["42"]),
         (GuardedEntry.PipeFinalizer, static () => Collect(static () => _ = SharedPipe.CreateSimplex<int>()), ["42"]),
-        (GuardedEntry.Transit, static () => OutcomeOf(async static () =>
+        (GuardedEntry.DeadlineCallback, static () => OutcomeOf(async static () =>
         {
             using SharedQueue<SharedArray<int>> queue = new();
             using SharedArray<int> array = new(10);
