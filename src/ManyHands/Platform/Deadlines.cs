@@ -4,15 +4,17 @@ namespace ManyHands.Platform;
 
 /// <summary>
 /// Runs short callbacks when their time has come, on one thread of its own: a thread pool whose threads are all taken delays no deadline.
-/// The thread starts with the first deadline and ends when there have been none for a while.
+/// The thread starts with the first deadline and ends when there have been none for a while, unless somebody has it kept (<see cref="Keep"/>).
 /// </summary>
 internal static class Deadlines
 {
     private static readonly Lock Gate = new();
     private static readonly PriorityQueue<Deadline, long> Waiting = new();
     private static readonly AutoResetEvent Changed = new(false);
+    private static readonly TimeSpan LongestWait = TimeSpan.FromHours(1);
     private const int FewCanceled = 1000;
     private static int canceled;
+    private static int kept;
     private static Thread? thread;
 
     /// <summary>Calls back once, not before the time is over. The callback must be short.</summary>
@@ -42,6 +44,16 @@ internal static class Deadlines
         return deadline;
     }
 
+    /// <summary>
+    /// Has the thread stay, once it runs, until this is disposed of: whoever will surely have more deadlines can't rely on another start of it. A thread takes two descriptors
+    /// for its start, and memory.
+    /// </summary>
+    public static IDisposable Keep()
+    {
+        Interlocked.Increment(ref kept);
+        return new Kept();
+    }
+
     /// <summary>Told by a deadline that it was cancelled.</summary>
     public static void CountCanceled() => Interlocked.Increment(ref canceled);
 
@@ -57,7 +69,8 @@ internal static class Deadlines
     {
         while (true)
         {
-            TimeSpan wait = IdleThreads.Time;
+            TimeSpan longest = Volatile.Read(ref kept) > 0 ? LongestWait : IdleThreads.Time;
+            TimeSpan wait = longest;
             Deadline? due = null;
             lock (Gate)
             {
@@ -85,10 +98,10 @@ internal static class Deadlines
             }
 
             // Longer waits are cut into pieces, so that deadlines cancelled meanwhile don't keep the thread for hours.
-            bool changed = Changed.WaitOne(wait < IdleThreads.Time ? wait : IdleThreads.Time);
+            bool changed = Changed.WaitOne(wait < longest ? wait : longest);
             lock (Gate)
             {
-                if (changed || HasLiveDeadline())
+                if (changed || HasLiveDeadline() || Volatile.Read(ref kept) > 0)
                     continue;
                 thread = null;
                 return;
@@ -107,12 +120,25 @@ internal static class Deadlines
 
         return false;
     }
+
+    private sealed class Kept : IDisposable
+    {
+        private int ended;
+
+        public void Dispose()
+        {
+            // The thread's idle time begins.
+            if (Interlocked.Exchange(ref ended, 1) == 0 && Interlocked.Decrement(ref kept) == 0)
+                Changed.Set();
+        }
+    }
 }
 
 /// <summary>One callback that waits for its time.</summary>
 internal sealed class Deadline(long due, Action callback, Action<Exception>? failed)
 {
     private Action? callback = callback;
+    private Action<Exception>? failed = failed;
 
     public long Due { get; } = due;
 
@@ -120,8 +146,12 @@ internal sealed class Deadline(long due, Action callback, Action<Exception>? fai
 
     public void Cancel()
     {
-        if (Interlocked.Exchange(ref callback, null) is not null)
-            Deadlines.CountCanceled();
+        if (Interlocked.Exchange(ref callback, null) is null)
+            return;
+
+        // It may lie there until it would have been due, and needn't keep what it was about.
+        failed = null;
+        Deadlines.CountCanceled();
     }
 
     public void Fire()

@@ -101,6 +101,7 @@ internal sealed class WorkerLink
     private ChildProcess? process;
     private volatile ChildProcess? child;
     private Deadline? startDeadline;
+    private IDisposable? keptDeadlines;
     private MemoryLimit? memoryLimit;
     private volatile bool damaged;
     private Exception? initializerFailure;
@@ -330,6 +331,7 @@ internal sealed class WorkerLink
         FaultPoint.Reach(FaultStep.ProcessWatched);
         memoryLimit?.Apply(started.Id, Kill);
         Action killAsLate = () => Kill($"it was not ready within the start timeout of {settings.StartTimeout.TotalSeconds:0.#} s");
+        keptDeadlines = Deadlines.Keep();
         startDeadline = Deadlines.After(settings.StartTimeout, killAsLate, failed: _ => killAsLate());
         lock (gate)
         {
@@ -395,6 +397,7 @@ internal sealed class WorkerLink
     private void TellEnd(WorkerGone last)
     {
         isEndTold = true;
+        keptDeadlines?.Dispose();
         Guarded.Run(GuardedEntry.LinkEnd, (Link: this, Last: last), static end => end.Link.owner.OnGone(end.Link, end.Last), static end => end.Link.Name, static (end, _) => end.Link.owner.OnGone(end.Link, end.Last));
     }
 

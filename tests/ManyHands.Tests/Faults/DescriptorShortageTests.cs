@@ -87,6 +87,15 @@ public sealed class DescriptorShortageTests : LeakChecked
         Assert.True(outcomes.Length == 0, outcomes);
     }
 
+    /// <summary>A thread takes descriptors for its start, so the one that timeouts need is there as long as there are workers.</summary>
+    [Fact]
+    public async Task Timeouts_AreKept_ByThoseWhoHadNoneForLong()
+    {
+        await using WorkerProcess<string> parent = WorkerProcess.Start(TimeOutWithout);
+        Assert.True(await parent.JoinAsync(Deadline, Token));
+        Assert.Equal("timed out, timed out, by the same", await parent);
+    }
+
     /// <summary>What nobody foresaw comes when there is nothing left, and what tells of it may not even be loaded then.</summary>
     [Fact]
     public async Task FirstReport_OfWhatNobodyForesaw_ThrowsNothing()
@@ -94,6 +103,28 @@ public sealed class DescriptorShortageTests : LeakChecked
         await using WorkerProcess<string> child = WorkerProcess.Start(ReportWithout);
         Assert.True(await child.JoinAsync(Deadline, Token));
         Assert.Equal("", await child);
+    }
+
+    private static async Task<string> TimeOutWithout()
+    {
+        CallOptions limited = new() { Timeout = TimeSpan.FromMilliseconds(50), Grace = Deadline };
+        await using Pool pool = Pool.Processes(1);
+        int worker = await pool.RunAsync(ProcessId);
+        string first = await OutcomeAsync(() => pool.RunAsync(DozeUntilCanceled, limited));
+        Thread.Sleep(3 * IdleThreads.Time);
+        using (new DescriptorHoard())
+        {
+            string later = await OutcomeAsync(() => pool.RunAsync(DozeUntilCanceled, limited));
+            string worked = await pool.RunAsync(ProcessId) == worker ? "by the same" : "by another";
+            return $"{first}, {later}, {worked}";
+        }
+    }
+
+    private static int DozeUntilCanceled(CancellationToken token)
+    {
+        token.WaitHandle.WaitOne();
+        token.ThrowIfCancellationRequested();
+        return 0;
     }
 
     private static string ReportWithout()
@@ -159,6 +190,10 @@ public sealed class DescriptorShortageTests : LeakChecked
         catch (UnsendableCallException refusal) when (refusal.Message.Contains("(ulimit -n)", StringComparison.Ordinal))
         {
             return "refused";
+        }
+        catch (CallTimeoutException)
+        {
+            return "timed out";
         }
         catch (Exception failure)
         {

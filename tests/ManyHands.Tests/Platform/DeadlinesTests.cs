@@ -34,6 +34,15 @@ public sealed class DeadlinesTests : LeakChecked
     }
 
     [Fact]
+    public async Task Keep_TheThreadStays_UntilNobodyWantsIt()
+    {
+        using IDisposable kept = Deadlines.Keep();
+        int thread = await ThreadOfNextAsync();
+        await Task.Delay(5 * IdleThreads.Time, TestContext.Current.CancellationToken);
+        Assert.Equal(thread, await ThreadOfNextAsync());
+    }
+
+    [Fact]
     public void After_ManyCancelled_KeepsNoMemory()
     {
         // One far away keeps the queue alive, as a long timeout would.
@@ -43,5 +52,12 @@ public sealed class DeadlinesTests : LeakChecked
             Deadlines.After(TimeSpan.FromHours(2), static () => { }).Cancel();
         Assert.InRange(GC.GetTotalMemory(forceFullCollection: true) - before, long.MinValue, 5_000_000);
         far.Cancel();
+    }
+
+    private static async Task<int> ThreadOfNextAsync()
+    {
+        TaskCompletionSource<int> thread = new();
+        Deadlines.After(TimeSpan.FromMilliseconds(1), () => thread.SetResult(Environment.CurrentManagedThreadId));
+        return await thread.Task.InTime(TimeSpan.FromSeconds(20));
     }
 }
