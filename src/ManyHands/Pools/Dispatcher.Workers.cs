@@ -11,6 +11,7 @@ internal sealed partial class Dispatcher
 {
     private const int MostFailedStarts = 3;
     private static readonly TimeSpan FirstBackOff = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan LongestBackOff = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan MemoryCheckInterval = TimeSpan.FromMilliseconds(50);
     private static int lastPool;
 
@@ -274,7 +275,14 @@ internal sealed partial class Dispatcher
         if (backingOff)
             return;
         backingOff = true;
-        Deadlines.After(FirstBackOff * (1 << failedStarts), StartAgain, failed: _ => StartAgain());
+        Deadlines.After(BackOff(failedStarts), StartAgain, failed: _ => StartAgain());
+    }
+
+    /// <summary>How long to wait before a worker is started again, after so many in a row that could not start.</summary>
+    internal static TimeSpan BackOff(int failedStarts)
+    {
+        TimeSpan time = FirstBackOff * Math.Pow(2, Math.Min(failedStarts, 10));
+        return time < LongestBackOff ? time : LongestBackOff;
     }
 
     private void StartAgain()

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using ManyHands.Pools;
 using ManyHands.Tests.Contracts;
 using Xunit;
 
@@ -33,6 +34,16 @@ public sealed class StartFailureTests : LeakChecked
 
             return failures;
         }
+    }
+
+    /// <summary>While others are ready a pool isn't broken, however often one can't start: the pauses grow, and stay such that somebody waits for their end.</summary>
+    [Fact]
+    public void BackOff_Grows_UpToAFewSeconds()
+    {
+        TimeSpan[] times = [.. Enumerable.Range(1, 200).Append(int.MaxValue).Select(Dispatcher.BackOff)];
+        Assert.Equal(times.Order(), times);
+        Assert.Equal(TimeSpan.FromMilliseconds(200), times[0]);
+        Assert.Equal(TimeSpan.FromSeconds(5), times[^1]);
     }
 
     [Theory]
