@@ -124,7 +124,7 @@ internal static class Spoilt
                 1 => ((ulong)random.NextInt64() << 1) | 0x4000_0000,
 
                 // Near the truth, but not where nothing is: that may be a lock's word, and a small number a process.
-                _ => before == 0 ? 0 : before + (ulong)random.Next(-16, 17),
+                _ => before == 0 ? 0 : Near(before, random.Next(-16, 17)),
             };
             if (wide)
                 *(ulong*)word = value;
@@ -133,6 +133,14 @@ internal static class Spoilt
         }
 
         block.EndUser();
+    }
+
+    // A word that is written over twice could come past the end of the numbers to a small one, and the kernel's own threads have those.
+    private static ulong Near(ulong before, int by)
+    {
+        const ulong Number = 0x7FFF_FFFF;
+        ulong near = before + (ulong)by;
+        return (near & Number) < 64 && (before & Number) >= 64 ? before : near;
     }
 
     private static SharedBlock Known(SharedReference reference)
