@@ -34,7 +34,7 @@ public sealed class DeadlinesTests : LeakChecked
     }
 
     [Fact]
-    public async Task Keep_TheThreadStays_UntilNobodyWantsIt()
+    public async Task Keep_TheThreadStays()
     {
         using IDisposable kept = Deadlines.Keep();
         int thread = await ThreadOfNextAsync();
